@@ -1,0 +1,1 @@
+"""Device drivers: reads are data (profiles), control sequences are code."""

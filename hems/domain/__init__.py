@@ -1,0 +1,1 @@
+"""Values and physics of one house: standard library only, no clock, no I/O."""

@@ -1,0 +1,113 @@
+"""What happened, in the past tense. The tick returns events; others record and tell them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from hems.domain.command import Authority
+from hems.domain.site import DeviceId
+
+
+class Mode(StrEnum):
+    """How much the house can do at the moment."""
+
+    NORMAL = "normal"
+    DEGRADED = "degraded"
+    """Something is missing; the rest goes on with tighter bounds."""
+    GRID_LIMITED = "grid_limited"
+    """A grid operator's limit is in force."""
+    SAFE_HOLD = "safe_hold"
+    """The grid meter is silent: every device at what fits at worst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeChanged:
+    """The mode is another one."""
+
+    at: datetime
+    before: Mode
+    after: Mode
+    missing: tuple[DeviceId, ...]
+    """Devices without a usable reading."""
+    kind: Literal["mode_changed"] = "mode_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceWentSilent:
+    """The last usable reading of a device became too old."""
+
+    at: datetime
+    device_id: DeviceId
+    kind: Literal["device_went_silent"] = "device_went_silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCameBack:
+    """A silent device answers again."""
+
+    at: datetime
+    device_id: DeviceId
+    kind: Literal["device_came_back"] = "device_came_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitEngaged:
+    """A limit from outside came into force."""
+
+    at: datetime
+    authority: Authority
+    source: str
+    kind: Literal["limit_engaged"] = "limit_engaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitLifted:
+    """A limit from outside ended."""
+
+    at: datetime
+    authority: Authority
+    source: str
+    kind: Literal["limit_lifted"] = "limit_lifted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuseExceeded:
+    """More current than the fuse's rating was measured, whoever caused it."""
+
+    at: datetime
+    circuit: str
+    current_a: float
+    kind: Literal["fuse_exceeded"] = "fuse_exceeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanAdopted:
+    """A new plan passed its check and is in force."""
+
+    at: datetime
+    issued_at: datetime
+    origin: str
+    kind: Literal["plan_adopted"] = "plan_adopted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRefused:
+    """No plan came, or it failed its check; the text says what was wrong and what is used instead."""
+
+    at: datetime
+    problem: str
+    instead: Literal["old plan", "rules"]
+    kind: Literal["plan_refused"] = "plan_refused"
+
+
+Event = (
+    ModeChanged
+    | DeviceWentSilent
+    | DeviceCameBack
+    | LimitEngaged
+    | LimitLifted
+    | FuseExceeded
+    | PlanAdopted
+    | PlanRefused
+)
