@@ -5,7 +5,7 @@ machine. What is read goes through :func:`parse`, which answers with one message
 """
 
 import hashlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -30,13 +30,18 @@ ERRORS_SHOWN_MAX = 10
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
     return TypeAdapter(kind)
+
+
+def _adapter_of(value: object) -> TypeAdapter[Any]:
+    kind: Any = type(value)
+    return _adapter(kind)
 
 
 def canonical(value: object) -> bytes:
     """Canonical JSON of a document: one value, one byte string."""
-    return rfc8785.dumps(_adapter(type(value)).dump_python(value, mode="json"))
+    return rfc8785.dumps(_adapter_of(value).dump_python(value, mode="json"))
 
 
 def digest(value: object) -> str:
@@ -46,10 +51,10 @@ def digest(value: object) -> str:
 
 def fast_json(value: object) -> bytes:
     """JSON for a pipe between our own processes: same content, no promise about the bytes."""
-    return _adapter(type(value)).dump_json(value)
+    return _adapter_of(value).dump_json(value)
 
 
-def parse(kind: type[T], text: bytes | str, *, source: str) -> T:
+def parse(kind: Callable[..., T], text: bytes | str, *, source: str) -> T:
     """Validated document.
 
     Raises:
