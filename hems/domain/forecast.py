@@ -1,9 +1,24 @@
 """What we expect, with how unsure we are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from hems.domain.time import SlotGrid
+from hems.domain.time import SLOT_S, SlotGrid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotHistory:
+    """What was measured, as slot means, oldest first: a magnitude >= 0 [W], None where nothing was measured."""
+
+    start_at: datetime
+    mean_w: Sequence[float | None]
+    slot_s: int = SLOT_S
+
+    @property
+    def end_at(self) -> datetime:
+        """First instant that is not covered."""
+        return self.start_at + timedelta(seconds=len(self.mean_w) * self.slot_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
