@@ -77,6 +77,8 @@ class CarPlan:
     energy_needed_wh: float
     """Copied from the problem: how much the plan meant to charge."""
     departure_at: datetime
+    session_energy_wh: float = 0.0
+    """Copied from the problem: what the session had when the plan was made. Target: this plus what was needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

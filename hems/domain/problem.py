@@ -48,6 +48,8 @@ class CarInput:
     power_min_w: float
     """Smallest power above zero: charging is 0 or power_min_w..power_max_w."""
     power_max_w: float
+    session_energy_wh: float = 0.0
+    """Charged since plug-in when the problem was posed; nothing to plan with, copied into the plan [Wh]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,15 @@ class KeepsForLater:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeavesRoom:
+    """Selling the surplus earns more now than storing it would save: the room is kept for later sun."""
+
+    value_eur_per_kwh: float
+    export_price_eur_per_kwh: float
+    code: Literal["leaves_room"] = "leaves_room"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
     """No surplus to store and nothing worth covering."""
 
@@ -144,11 +153,12 @@ class MustCharge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitsForPrice:
-    """Cheaper power comes before departure."""
+    """Cheaper power, or sun, comes before departure."""
 
     import_price_eur_per_kwh: float
-    next_at: datetime
-    next_price_eur_per_kwh: float
+    next_at: datetime | None
+    """Start of the next planned charging; None where the plan counts on nothing but surplus."""
+    next_price_eur_per_kwh: float | None
     departure_at: datetime
     code: Literal["waits_for_price"] = "waits_for_price"
 
@@ -234,6 +244,7 @@ Reason = (
     | BuysForLater
     | Sells
     | KeepsForLater
+    | LeavesRoom
     | Waits
     | FollowsPlan
     | SelfConsumes

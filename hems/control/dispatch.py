@@ -1,0 +1,226 @@
+"""What each device should do now, and why: the plan's values met with what is measured.
+
+Without a plan for this moment the house goes on by rules: the battery serves the house's own use, a car charges when
+it is plugged in, heat runs by thermostat. Nothing here protects anything; that is the guard's work.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hems.control import heat
+from hems.control.estimate import Estimate
+from hems.control.guard import Want
+from hems.control.headroom import plannable_power_w
+from hems.control.merit import Cleared, Storage, clear
+from hems.control.moment import Moment, moment_of
+from hems.control.state import ControlState, HeatSlot, SwitchMemory
+from hems.control.trade_reasons import battery_reason, car_reason
+from hems.domain import reasons
+from hems.domain.plan import CarPlan, Plan, Purpose
+from hems.domain.reading import BatteryValues, CarState, ChargerValues
+from hems.domain.reasons import Reason
+from hems.domain.site import Battery, Charger, DeviceId
+from hems.domain.time import Now
+
+MUST_CHARGE_SLACK_S = 900.0
+"""Full power starts this long before it would be too late: one re-planning interval [s]."""
+CAR_DONE_WH = 20.0
+"""Less than this missing is done: a charger's counter resolves 10 Wh."""
+RULES_BUY, RULES_WORTH, RULES_SELL = 1.0, 0.5, 0.0
+"""Prices that make the merit order a plain self-consumption rule: store every surplus, cover every load."""
+ASLEEP_S = 150.0
+"""A car that takes nothing of an offer for longer is asleep: most start within two minutes [s]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One device's want and the reason for it."""
+
+    want: Want
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch:
+    """All intents of a tick, and what has to be remembered of planned heat."""
+
+    intents: Mapping[DeviceId, Intent]
+    heat_slots: Mapping[DeviceId, HeatSlot]
+
+
+def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -> Dispatch:
+    """Intents for every device that answers."""
+    moment = moment_of(plan, now)
+    heating = heat.intents(state, seen, moment, now)
+    intents: dict[DeviceId, Intent] = {
+        device_id: Intent(want=want, reason=reason) for device_id, (want, reason) in heating.intents.items()
+    }
+    storages: list[Storage] = []
+    cars: dict[DeviceId, CarPlan] = {}
+    for charger in state.site.chargers:
+        if (values := seen.chargers.get(charger.id)) is None:
+            continue
+        car_plan = _car_plan(moment, charger.id)
+        decided = _car_decided(state, charger, values, car_plan, now)
+        if decided is not None:
+            intents[charger.id] = decided
+        elif moment is not None and car_plan is not None:
+            cars[charger.id] = car_plan
+            storages.append(_car_storage(charger, car_plan, moment))
+    storages += [
+        _battery_storage(battery, seen.batteries[battery.id], moment)
+        for battery in state.site.batteries
+        if battery.id in seen.batteries
+    ]
+    if seen.residual_w is not None:
+        fixed_w = sum(intent.want.power_w or 0.0 for intent in intents.values())
+        net_w = seen.residual_w + fixed_w + sum(values.power_w for values in seen.pv.values())
+        cleared = _clear(net_w, storages, moment)
+        for device_id, result in cleared.items():
+            intents[device_id] = _storage_intent(state, device_id, result, moment, cars.get(device_id))
+    intents.update(_pv_intents(state, seen, moment, intents, storages))
+    for device in state.site.controllables:
+        if device.id in seen.silent:
+            intents[device.id] = Intent(want=Want(device_id=device.id, power_w=None), reason=reasons.DeviceSilent())
+        elif device.id not in intents:
+            intents[device.id] = Intent(want=Want(device_id=device.id, power_w=0.0), reason=reasons.GridMeterSilent())
+    return Dispatch(intents=intents, heat_slots=heating.slots)
+
+
+def _clear(net_w: float, storages: Sequence[Storage], moment: Moment | None) -> dict[DeviceId, Cleared]:
+    buy_at, sell_at = (moment.buy_at, moment.sell_at) if moment is not None else (RULES_BUY, RULES_SELL)
+    return clear(net_w, storages, import_price_eur_per_kwh=buy_at, export_price_eur_per_kwh=sell_at)
+
+
+def _battery_storage(battery: Battery, values: BatteryValues, moment: Moment | None) -> Storage:
+    planned_w, worth = 0.0, None
+    holds = False
+    if moment is not None:
+        for each in moment.plan.batteries:
+            if each.device_id == battery.id:
+                planned_w = each.power_w[moment.slot]
+                worth = None if each.value_eur_per_kwh is None else each.value_eur_per_kwh[moment.slot]
+                holds = worth is None and each.purpose[moment.slot] is Purpose.HOLD
+    if worth is not None:
+        bid = worth * battery.charge_efficiency_ratio
+        ask = max(worth, 0.0) / battery.discharge_efficiency_ratio
+    else:
+        middle = RULES_WORTH if moment is None else (max(moment.buy_at, 0.0) + moment.sell_at) / 2
+        bid = ask = middle
+    full = values.stored_wh is not None and values.stored_wh >= battery.ceiling_wh
+    empty = values.stored_wh is not None and values.stored_wh <= battery.floor_wh
+    return Storage(
+        device_id=battery.id,
+        charge_power_min_w=0.0,
+        charge_power_max_w=0.0 if full or holds else battery.charge_power_max_w,
+        discharge_power_max_w=0.0 if empty or holds else battery.discharge_power_max_w,
+        bid_eur_per_kwh=bid,
+        ask_eur_per_kwh=ask,
+        planned_power_w=planned_w,
+    )
+
+
+def _car_plan(moment: Moment | None, charger_id: DeviceId) -> CarPlan | None:
+    cars = () if moment is None else moment.plan.cars
+    return next((each for each in cars if each.device_id == charger_id), None)
+
+
+def _car_decided(
+    state: ControlState, charger: Charger, values: ChargerValues, car_plan: CarPlan | None, now: Now
+) -> Intent | None:
+    """What a car does whatever the prices say; None: the merit order decides."""
+
+    def intent(power_w: float, reason: Reason, *, urgent: bool = False) -> Intent:
+        return Intent(want=Want(device_id=charger.id, power_w=power_w, urgent=urgent), reason=reason)
+
+    if values.car is CarState.ABSENT:
+        return intent(0.0, reasons.NoCar())
+    if values.car is CarState.FINISHED:
+        return intent(0.0, reasons.CarFinished())
+    if car_plan is None or car_plan.value_eur_per_kwh is None:
+        return _unless_asleep(state, charger, values, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
+    missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
+    if missing_wh < CAR_DONE_WH:
+        return intent(0.0, reasons.CarFinished())
+    power_max_w = min(charger.power_max_w, plannable_power_w(state))
+    needed_s = missing_wh * 3600 / max(power_max_w, charger.power_min_w)
+    left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
+    if left_s - needed_s < MUST_CHARGE_SLACK_S:
+        # To the next 100 Wh, so that the reason does not change with every watt-hour.
+        reason = reasons.MustCharge(energy_missing_wh=float(round(missing_wh, -2)), departure_at=car_plan.departure_at)
+        asleep = _unless_asleep(state, charger, values, now)
+        return asleep or intent(charger.power_max_w, reason, urgent=True)
+    return None
+
+
+def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues, now: Now) -> Intent | None:
+    ignored_since = state.switches.get(charger.id, SwitchMemory()).ignored_since_mono_s
+    if ignored_since is None or now.mono_s - ignored_since < ASLEEP_S:
+        return None
+    reason = reasons.CarAsleep(offered_current_a=values.offered_current_a)
+    return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reason)
+
+
+def _car_storage(charger: Charger, car_plan: CarPlan, moment: Moment) -> Storage:
+    values = car_plan.value_eur_per_kwh
+    worth = 0.0 if values is None else values[moment.slot]
+    return Storage(
+        device_id=charger.id,
+        charge_power_min_w=charger.power_min_w,
+        charge_power_max_w=charger.power_max_w,
+        discharge_power_max_w=0.0,
+        bid_eur_per_kwh=worth,
+        ask_eur_per_kwh=worth,
+        planned_power_w=car_plan.power_w[moment.slot],
+    )
+
+
+def _storage_intent(
+    state: ControlState, device_id: DeviceId, cleared: Cleared, moment: Moment | None, car: CarPlan | None
+) -> Intent:
+    want = Want(device_id=device_id, power_w=cleared.power_w)
+    if moment is None:
+        return Intent(want=want, reason=reasons.SelfConsumes())
+    if car is not None:
+        return Intent(want=want, reason=car_reason(cleared, moment, car))
+    battery = next(each for each in state.site.batteries if each.id == device_id)
+    return Intent(want=want, reason=battery_reason(cleared, moment, battery))
+
+
+def _pv_intents(
+    state: ControlState,
+    seen: Estimate,
+    moment: Moment | None,
+    intents: Mapping[DeviceId, Intent],
+    storages: Sequence[Storage],
+) -> dict[DeviceId, Intent]:
+    """Plants produce freely unless selling costs money; then only what the house and its storages can take."""
+    found: dict[DeviceId, Intent] = {}
+    cap_w: float | None = None
+    if moment is not None and moment.sell_at < 0 and seen.residual_w is not None:
+        cap_w = 0.0 if moment.buy_at < 0 else _own_use_w(seen.residual_w, intents, storages, moment.sell_at)
+    for plant in state.site.pv:
+        if plant.id in seen.silent:
+            continue
+        if cap_w is None or moment is None or not plant.curtailable:
+            want = Want(device_id=plant.id, power_w=None)
+            found[plant.id] = Intent(want=want, reason=reasons.ProducesFreely())
+        else:
+            share_w = cap_w * plant.peak_w / sum(each.peak_w for each in state.site.pv)
+            reason = reasons.Curtails(export_price_eur_per_kwh=round(moment.sell_at, 3))
+            found[plant.id] = Intent(want=Want(device_id=plant.id, power_w=-share_w), reason=reason)
+    return found
+
+
+def _own_use_w(
+    residual_w: float, intents: Mapping[DeviceId, Intent], storages: Sequence[Storage], sell_at: float
+) -> float:
+    """What could be used at home now [W].
+
+    Storages count with all that they would take, not with what they take: while production is held back no surplus is
+    measured, and they would wait for it for ever.
+    """
+    storing = {each.device_id: each.charge_power_max_w for each in storages if each.bid_eur_per_kwh > sell_at}
+    others_w = sum(intent.want.power_w or 0.0 for device_id, intent in intents.items() if device_id not in storing)
+    return max(0.0, residual_w + others_w + sum(storing.values()))

@@ -1,0 +1,121 @@
+"""How much current is left behind each fuse. The one place where a fuse turns into watts."""
+
+from dataclasses import dataclass, field
+
+from hems.control.estimate import Estimate
+from hems.control.state import ControlState, HourHigh
+from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase, PhaseValues, spread
+from hems.domain.site import MAIN, Battery, Charger, Circuit, CircuitId, Controllable, PvPlant, Site
+from hems.domain.time import Now
+
+FUSE_USE_RATIO = 0.95
+"""Share of a fuse's rating that is planned with: at 5 % under nominal voltage the same power takes 5 % more current."""
+UNSEEN_STEP_A = 10.0
+"""What can switch on unseen between two readings: one 2.3 kW appliance on one phase [A]."""
+FAST_METER_S = 2.0
+"""Up to this time between two looks an overshoot is ended in time by reacting; beyond it room is kept beforehand."""
+
+
+@dataclass(slots=True)
+class Headroom:
+    """Power left per circuit and phase, each way. Taking is the only change, so a limit can never be given twice."""
+
+    site: Site
+    import_left_w: dict[tuple[CircuitId, Phase], float]
+    export_left_w: dict[tuple[CircuitId, Phase], float]
+    chains: dict[CircuitId, tuple[Circuit, ...]] = field(default_factory=dict)
+
+    def tightest(self, circuit: CircuitId, phases: tuple[Phase, ...], *, importing: bool) -> tuple[float, CircuitId]:
+        """Power left on the worst of the phases [W, >= 0], and the circuit that decides."""
+        left_w = self.import_left_w if importing else self.export_left_w
+        worst_w, worst = float("inf"), circuit
+        for each in self._chain(circuit):
+            for phase in phases:
+                if left_w[each.id, phase] < worst_w:
+                    worst_w, worst = left_w[each.id, phase], each.id
+        return max(0.0, worst_w), worst
+
+    def take(self, circuit: CircuitId, phases: tuple[Phase, ...], power_w: float) -> None:
+        """Reserve a device's power. Production is never credited: it can stop between two readings."""
+        share_w = abs(power_w) / len(phases)
+        left_w = self.import_left_w if power_w > 0 else self.export_left_w
+        for each in self._chain(circuit):
+            for phase in phases:
+                left_w[each.id, phase] -= share_w
+
+    def _chain(self, circuit: CircuitId) -> tuple[Circuit, ...]:
+        if circuit not in self.chains:
+            self.chains[circuit] = self.site.circuits_above(circuit)
+        return self.chains[circuit]
+
+
+def headroom(state: ControlState, now_estimate: Estimate, now: Now) -> Headroom:
+    """What the fuses leave for controlled devices.
+
+    The residual load hangs behind the main fuse; a sub-circuit carries only the devices that the installer put there.
+    PV counts in the export direction with what it makes now; a silent device counts with its nameplate.
+    """
+    site = state.site
+    reserve_w = residual_reserve(state, now_estimate, now)
+    import_left_w: dict[tuple[CircuitId, Phase], float] = {}
+    export_left_w: dict[tuple[CircuitId, Phase], float] = {}
+    for circuit in site.circuits:
+        fuse_w = circuit.fuse_a * VOLTAGE_V * FUSE_USE_RATIO
+        for phase in ALL_PHASES:
+            import_left_w[circuit.id, phase] = fuse_w - (reserve_w.on(phase) if circuit.id == MAIN else 0.0)
+            export_left_w[circuit.id, phase] = fuse_w
+    room = Headroom(site=site, import_left_w=import_left_w, export_left_w=export_left_w)
+    for plant in site.pv:
+        made_w = now_estimate.pv[plant.id].power_w if plant.id in now_estimate.pv else -plant.peak_w
+        room.take(plant.circuit, plant.phases, min(made_w, 0.0))
+    for device in site.controllables:
+        if device.id in now_estimate.silent and not isinstance(device, PvPlant):
+            room.take(device.circuit, device.phases, nameplate_w(device))
+            if isinstance(device, Battery):
+                room.take(device.circuit, device.phases, -device.discharge_power_max_w)
+    return room
+
+
+def nameplate_w(device: Controllable) -> float:
+    """Most that a device can draw, >= 0 [W]."""
+    if isinstance(device, PvPlant):
+        return 0.0
+    if isinstance(device, Battery):
+        return device.charge_power_max_w
+    if isinstance(device, Charger):
+        return device.power_at_w(current_a=device.current_max_a, phase_count=len(device.phases))
+    return device.power_max_w
+
+
+def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> PhaseValues:
+    """Power per phase to keep free for the load that nothing controls [W, >= 0].
+
+    With a look at least every two seconds: what is there now. With slower looks, or none: the day's high, and
+    never less than the present load with one appliance more.
+    """
+    gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
+    present = now_estimate.residual_high_w
+    looks_fast = max(gap_s, state.site.meter.period_s) <= FAST_METER_S
+    if present is not None and looks_fast:
+        return present.highest_with(PhaseValues())
+    return static_reserve(state.site, now_estimate.residual_highs, present)
+
+
+def static_reserve(site: Site, highs: tuple[HourHigh, ...], present: PhaseValues | None) -> PhaseValues:
+    """The day's high per phase, at least the present load with one appliance more [W]."""
+    step = spread(UNSEEN_STEP_A * VOLTAGE_V * site.connection.phase_count, site.connection.phases)
+    reserve = step if present is None else (present + step).highest_with(step)
+    for hour in highs:
+        reserve = reserve.highest_with(hour.high_w)
+    return reserve
+
+
+def plannable_power_w(state: ControlState) -> float:
+    """What all controlled devices together may count on drawing through the main fuse [W, >= 0].
+
+    The same arithmetic as the guard's, over all phases at once: the planner reads its limit here.
+    """
+    site = state.site
+    reserve_w = static_reserve(site, state.residual_highs, None)
+    fuse_w = site.circuits[0].fuse_a * VOLTAGE_V * FUSE_USE_RATIO
+    return sum(max(0.0, fuse_w - reserve_w.on(phase)) for phase in site.connection.phases)

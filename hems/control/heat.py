@@ -1,0 +1,104 @@
+"""When a heat pump runs: planned energy per slot, comfort before cost, thermostat where there is no plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hems.control.estimate import Estimate
+from hems.control.guard import Want
+from hems.control.moment import Moment
+from hems.control.state import ControlState, HeatSlot, SwitchMemory
+from hems.domain import reasons
+from hems.domain.plan import HeatPlan
+from hems.domain.reading import HeatPumpValues
+from hems.domain.reasons import Reason
+from hems.domain.site import DeviceId, HeatPump
+from hems.domain.time import Now
+
+ROOM_HYSTERESIS_C = 0.3
+"""Between switching on and off again by thermostat: an ordinary room controller's [K]."""
+TANK_HYSTERESIS_C = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heating:
+    """Wants and reasons, and the heat already run in each device's slot."""
+
+    intents: Mapping[DeviceId, tuple[Want, Reason]]
+    slots: Mapping[DeviceId, HeatSlot]
+
+
+def intents(state: ControlState, seen: Estimate, moment: Moment | None, now: Now) -> Heating:
+    """What every answering heat pump should do."""
+    found: dict[DeviceId, tuple[Want, Reason]] = {}
+    slots: dict[DeviceId, HeatSlot] = {}
+    for device in state.site.heat_pumps:
+        values = seen.heat_pumps.get(device.id)
+        if values is None:
+            continue
+        plans = () if moment is None else moment.plan.heat
+        plan = next((each for each in plans if each.device_id == device.id), None)
+        running = state.switches.get(device.id, SwitchMemory()).running
+        if moment is None or plan is None:
+            found[device.id] = _by_thermostat(device, values, running=running)
+            continue
+        slot_at = moment.plan.grid.slot_start(moment.slot)
+        slots[device.id] = _heat_slot(state, device, values, slot_at, now)
+        found[device.id] = _as_planned(device, values, plan, moment, slots[device.id].energy_wh)
+    return Heating(intents=found, slots=slots)
+
+
+def _heat_slot(state: ControlState, device: HeatPump, values: HeatPumpValues, slot_at: datetime, now: Now) -> HeatSlot:
+    """Energy run so far in this slot: the present power counts for the time since the tick before."""
+    before = state.heat_slots.get(device.id)
+    if before is None or before.slot_start_at != slot_at or state.ticked_mono_s is None:
+        return HeatSlot(slot_start_at=slot_at, energy_wh=0.0)
+    gap_h = (now.mono_s - state.ticked_mono_s) / 3600
+    return replace(before, energy_wh=before.energy_wh + values.power_w * gap_h)
+
+
+def _as_planned(
+    device: HeatPump, values: HeatPumpValues, plan: HeatPlan, moment: Moment, done_wh: float
+) -> tuple[Want, Reason]:
+    if too_cold(device, values):
+        return Want(device_id=device.id, power_w=device.power_max_w, urgent=True), reasons.HeatsForComfort()
+    if too_warm(device, values):
+        return Want(device_id=device.id, power_w=0.0), reasons.RestsWarmEnough()
+    mean_w = plan.power_w[moment.slot]
+    wanted_wh = mean_w * moment.plan.grid.slot_h
+    # Below its smallest power a pump runs at that power from the slot's start until the planned energy is in.
+    if mean_w >= device.power_min_w or done_wh < wanted_wh - 1.0:
+        power_w = max(mean_w, device.power_min_w)
+        price = round(moment.buy_at, 3)
+        return Want(device_id=device.id, power_w=power_w), reasons.HeatsAsPlanned(import_price_eur_per_kwh=price)
+    following = (slot for slot in range(moment.slot + 1, moment.plan.grid.count) if plan.power_w[slot] > 0)
+    slot = next(following, None)
+    next_at = None if slot is None else moment.plan.grid.slot_start(slot)
+    return Want(device_id=device.id, power_w=0.0), reasons.RestsAsPlanned(next_at=next_at)
+
+
+def _by_thermostat(device: HeatPump, values: HeatPumpValues, *, running: bool) -> tuple[Want, Reason]:
+    on = too_cold(device, values) or (running and not _satisfied(device, values))
+    power_w = device.power_max_w if on else 0.0
+    return Want(device_id=device.id, power_w=power_w), reasons.RunsByThermostat(running=on)
+
+
+def too_cold(device: HeatPump, values: HeatPumpValues) -> bool:
+    """Room or tank below its comfort band. An unknown temperature asks for nothing: the pump's own thermostat does."""
+    room = device.room is not None and values.room_c is not None and values.room_c < device.room.comfort_min_c
+    tank = device.tank is not None and values.tank_c is not None and values.tank_c < device.tank.temperature_min_c
+    return room or tank
+
+
+def too_warm(device: HeatPump, values: HeatPumpValues) -> bool:
+    """Everything that it heats is at the upper end of its band."""
+    room = device.room is None or (values.room_c is not None and values.room_c >= device.room.comfort_max_c)
+    tank = device.tank is None or (values.tank_c is not None and values.tank_c >= device.tank.temperature_max_c)
+    return room and tank
+
+
+def _satisfied(device: HeatPump, values: HeatPumpValues) -> bool:
+    room, tank = device.room, device.tank
+    room_ok = room is None or values.room_c is None or values.room_c >= room.comfort_min_c + ROOM_HYSTERESIS_C
+    tank_ok = tank is None or values.tank_c is None or values.tank_c >= tank.temperature_min_c + TANK_HYSTERESIS_C
+    return room_ok and tank_ok

@@ -1,0 +1,59 @@
+"""How much the house can do, and the events that tell when this or a device changes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from hems.control.estimate import Estimate
+from hems.control.state import ControlState
+from hems.domain.command import Authority, Limit
+from hems.domain.events import (
+    DeviceCameBack,
+    DeviceWentSilent,
+    Event,
+    FuseExceeded,
+    LimitEngaged,
+    LimitLifted,
+    Mode,
+    ModeChanged,
+)
+from hems.domain.power import VOLTAGE_V
+
+
+def mode_now(seen: Estimate, limits: Sequence[Limit]) -> Mode:
+    """The most restrictive one that applies."""
+    if seen.grid is None:
+        return Mode.SAFE_HOLD
+    if any(limit.authority is Authority.OPERATOR for limit in limits):
+        return Mode.GRID_LIMITED
+    return Mode.DEGRADED if seen.silent else Mode.NORMAL
+
+
+def changes(
+    state: ControlState, seen: Estimate, limits: Sequence[Limit], mode: Mode, at: datetime
+) -> tuple[Event, ...]:
+    """What is different from the tick before; each change is told once."""
+    found: list[Event] = []
+    # Sorted, because the order of a set differs between runs.
+    found += [DeviceWentSilent(at=at, device_id=each) for each in sorted(seen.silent - state.silent)]
+    found += [DeviceCameBack(at=at, device_id=each) for each in sorted(state.silent - seen.silent)]
+    sources = limit_sources(limits)
+    found += [LimitEngaged(at=at, authority=a, source=s) for a, s in sources if (a, s) not in state.limit_sources]
+    found += [LimitLifted(at=at, authority=a, source=s) for a, s in state.limit_sources if (a, s) not in sources]
+    if mode is not state.mode:
+        found.append(ModeChanged(at=at, before=state.mode, after=mode, missing=tuple(sorted(seen.silent))))
+    found += _fuse_exceeded(state, seen, at)
+    return tuple(found)
+
+
+def limit_sources(limits: Sequence[Limit]) -> tuple[tuple[Authority, str], ...]:
+    """Who limits, strongest first."""
+    return tuple(sorted({(limit.authority, limit.source) for limit in limits}))
+
+
+def _fuse_exceeded(state: ControlState, seen: Estimate, at: datetime) -> list[Event]:
+    high = None if seen.grid is None else seen.grid.phase_power_high_w
+    if high is None:
+        return []
+    fuse = state.site.circuits[0]
+    worst_a = max(high.on(phase) for phase in state.site.connection.phases) / VOLTAGE_V
+    return [FuseExceeded(at=at, circuit=fuse.id, current_a=worst_a)] if worst_a > fuse.fuse_a else []

@@ -1,0 +1,32 @@
+"""The slot of the plan that is in force."""
+
+from dataclasses import dataclass
+
+from hems.domain.plan import Plan
+from hems.domain.time import Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The slot of the plan that is in force."""
+
+    plan: Plan
+    slot: int
+
+    @property
+    def buy_at(self) -> float:
+        """Import price [EUR/kWh]."""
+        return self.plan.import_price_eur_per_kwh[self.slot]
+
+    @property
+    def sell_at(self) -> float:
+        """Export price [EUR/kWh]."""
+        return self.plan.export_price_eur_per_kwh[self.slot]
+
+
+def moment_of(plan: Plan | None, now: Now) -> Moment | None:
+    """The plan's slot for now; None where there is none, or the wall clock cannot tell."""
+    if plan is None or not now.wall_trusted:
+        return None
+    slot = plan.grid.index_at(now.at)
+    return None if slot is None else Moment(plan=plan, slot=slot)

@@ -1,0 +1,83 @@
+"""What the tick remembers from one moment to the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from hems.domain.command import Authority, LimitedBy, LimitRule
+from hems.domain.events import Mode
+from hems.domain.power import PhaseValues
+from hems.domain.reasons import Reason
+from hems.domain.site import DeviceId, Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourHigh:
+    """Highest residual load per phase in one hour of monotonic time."""
+
+    hour: int
+    """``mono_s // 3600``."""
+    high_w: PhaseValues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchMemory:
+    """When a device that runs or rests was last switched; None: not since start."""
+
+    running: bool = False
+    switched_mono_s: float | None = None
+    phase_count: int | None = None
+    phases_switched_mono_s: float | None = None
+    ignored_since_mono_s: float | None = None
+    """Since when a car has taken nothing of what is offered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatSlot:
+    """How much of a slot's planned heat has been run; slots are named by their start."""
+
+    slot_start_at: datetime
+    energy_wh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEpisode:
+    """A control episode that has not ended, with its running summary."""
+
+    opened_at: datetime
+    authority: Authority
+    reason: Reason
+    limited_by: tuple[LimitedBy, ...]
+    plan_issued_at: datetime | None
+    power_min_w: float | None = None
+    power_max_w: float | None = None
+    energy_ws: float = 0.0
+    known_s: float = 0.0
+    """Time for which the power was known [s]."""
+
+    @property
+    def rules(self) -> tuple[tuple[Authority, LimitRule, str | None], ...]:
+        """Which limits hold, without their watts: these are telemetry."""
+        return tuple((limit.authority, limit.rule, limit.circuit) for limit in self.limited_by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlState:
+    """Everything that survives a tick. Start with :meth:`start`; only ``tick`` makes the next one."""
+
+    site: Site
+    mode: Mode = Mode.NORMAL
+    silent: frozenset[DeviceId] = frozenset()
+    limit_sources: tuple[tuple[Authority, str], ...] = ()
+    residual_highs: tuple[HourHigh, ...] = ()
+    """One entry per hour, oldest first, at most a day."""
+    switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
+    heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
+    episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)
+    ticked_at: datetime | None = None
+    ticked_mono_s: float | None = None
+
+    @classmethod
+    def start(cls, site: Site) -> "ControlState":
+        """Nothing known yet."""
+        return cls(site=site)
