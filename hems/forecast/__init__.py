@@ -1,0 +1,1 @@
+"""What the house expects of its load, its sun and the market: pure functions of what was measured and published."""
