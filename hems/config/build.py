@@ -1,0 +1,203 @@
+"""A checked site file as the domain's Site."""
+
+from hems.config.crosschecks import charging_phase_count
+from hems.config.devices import (
+    BatteryEntry,
+    BatteryPart,
+    ChargerEntry,
+    GridMeterEntry,
+    HeatPumpEntry,
+    HybridInverterEntry,
+    SolarEntry,
+    SolarPart,
+    WiredEntry,
+)
+from hems.config.references import slug
+from hems.config.schema import DayAhead, SiteFile
+from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase
+from hems.domain.site import (
+    MAIN,
+    Battery,
+    Charger,
+    Circuit,
+    CircuitId,
+    DeviceId,
+    GridConnection,
+    GridMeter,
+    HeatPump,
+    PriceFormula,
+    PvPlane,
+    PvPlant,
+    RoomModel,
+    Site,
+    TankModel,
+    Tariff,
+)
+
+DEFAULT_CHARGE_RATE_PER_H = 0.5
+"""Converter power over capacity where the file says none: the usual size, and safe for any lithium cell [1/h]."""
+DEFAULT_RESERVE_PCT = 10.0
+
+
+def build(file: SiteFile) -> Site:
+    """The house; the file has passed every check."""
+    grid = file.site.grid
+    pv: list[PvPlant] = []
+    batteries: list[Battery] = []
+    chargers: list[Charger] = []
+    heat_pumps: list[HeatPump] = []
+    meters: list[GridMeter] = []
+    for entry in file.devices:
+        match entry:
+            case GridMeterEntry():
+                meters.append(GridMeter(id=DeviceId(slug(entry.name)), name=entry.name, period_s=entry.period))
+            case HybridInverterEntry():
+                pv.append(_plant(file, entry, entry.pv, f"{entry.name} PV"))
+                batteries.append(_battery(file, entry, entry.battery, f"{entry.name} battery"))
+            case SolarEntry():
+                pv.append(_plant(file, entry, entry, entry.name))
+            case BatteryEntry():
+                batteries.append(_battery(file, entry, entry, entry.name))
+            case ChargerEntry():
+                chargers.append(_charger(entry))
+            case HeatPumpEntry():
+                heat_pumps.append(_heat_pump(file, entry))
+    (meter,) = meters
+    return Site(
+        name=file.site.name,
+        timezone=file.site.timezone,
+        currency=file.site.currency,
+        connection=GridConnection(
+            phase_count=grid.phases, import_power_max_w=grid.import_limit, export_power_max_w=grid.export_limit
+        ),
+        circuits=_circuits(file),
+        meter=meter,
+        tariff=_tariff(file),
+        pv=tuple(pv),
+        batteries=tuple(batteries),
+        chargers=tuple(chargers),
+        heat_pumps=tuple(heat_pumps),
+    )
+
+
+def _circuits(file: SiteFile) -> tuple[Circuit, ...]:
+    main = Circuit(id=MAIN, fuse_a=file.site.grid.fuse, parent=None)
+    others = (
+        Circuit(id=CircuitId(slug(each.name)), fuse_a=each.fuse, parent=CircuitId(slug(each.parent)))
+        for each in file.circuits
+    )
+    return (main, *others)
+
+
+def _phases(file: SiteFile, entry: WiredEntry) -> tuple[Phase, ...]:
+    """The one phase that is named, else all that the house has."""
+    return ALL_PHASES[: file.site.grid.phases] if entry.phase is None else (Phase(entry.phase),)
+
+
+def _plant(file: SiteFile, entry: WiredEntry, part: SolarPart, name: str) -> PvPlant:
+    planes = (PvPlane(peak_w=each.peak, tilt_deg=each.tilt, azimuth_deg=each.azimuth) for each in part.planes)
+    return PvPlant(
+        id=DeviceId(slug(name)),
+        name=name,
+        planes=tuple(planes),
+        curtailable=part.curtailable,
+        phases=_phases(file, entry),
+        circuit=CircuitId(slug(entry.circuit)),
+    )
+
+
+def _battery(file: SiteFile, entry: WiredEntry, part: BatteryPart, name: str) -> Battery:
+    charge_power_max_w = part.max_charge or part.capacity * DEFAULT_CHARGE_RATE_PER_H
+    window = part.window
+    reserve_soc_pct = part.reserve
+    if reserve_soc_pct is None:
+        reserve_soc_pct = min(max(DEFAULT_RESERVE_PCT, window.lower), window.upper)
+    return Battery(
+        id=DeviceId(slug(name)),
+        name=name,
+        capacity_wh=part.capacity,
+        charge_power_max_w=charge_power_max_w,
+        discharge_power_max_w=part.max_discharge or charge_power_max_w,
+        charge_efficiency_ratio=part.charge_efficiency,
+        discharge_efficiency_ratio=part.discharge_efficiency,
+        soc_min_pct=window.lower,
+        soc_max_pct=window.upper,
+        reserve_soc_pct=reserve_soc_pct,
+        phases=_phases(file, entry),
+        circuit=CircuitId(slug(entry.circuit)),
+    )
+
+
+def _charger(entry: ChargerEntry) -> Charger:
+    """A charger; its first phase is the one of one-phase charging, the others follow in the order of rotation."""
+    phase_count = charging_phase_count(entry)
+    first = 0 if entry.phase is None else ALL_PHASES.index(Phase(entry.phase))
+    return Charger(
+        id=DeviceId(slug(entry.name)),
+        name=entry.name,
+        current_min_a=entry.min_current,
+        current_max_a=entry.max_current,
+        power_max_w=entry.max_power or entry.max_current * phase_count * VOLTAGE_V,
+        phases=(*ALL_PHASES[first:], *ALL_PHASES[:first])[:phase_count],
+        switches_phases=entry.phases == "auto",
+        circuit=CircuitId(slug(entry.circuit)),
+    )
+
+
+def _heat_pump(file: SiteFile, entry: HeatPumpEntry) -> HeatPump:
+    room = tank = None
+    if entry.comfort is not None and entry.house_model is not None:
+        room = RoomModel(
+            comfort_min_c=entry.comfort.room.lower,
+            comfort_max_c=entry.comfort.room.upper,
+            loss_w_per_k=entry.house_model.loss,
+            time_constant_h=entry.house_model.time_constant,
+        )
+    if entry.tank is not None:
+        tank = TankModel(
+            volume_l=entry.tank.volume,
+            temperature_min_c=entry.tank.temperature.lower,
+            temperature_max_c=entry.tank.temperature.upper,
+            loss_w_per_k=entry.tank.loss,
+            draw_wh_per_day=entry.tank.daily_draw,
+        )
+    return HeatPump(
+        id=DeviceId(slug(entry.name)),
+        name=entry.name,
+        power_min_w=entry.min_power,
+        power_max_w=entry.max_power,
+        min_run_s=entry.min_run,
+        min_rest_s=entry.min_rest,
+        cop_at_7c_ratio=entry.cop_at_7,
+        room=room,
+        tank=tank,
+        phases=_phases(file, entry),
+        circuit=CircuitId(slug(entry.circuit)),
+    )
+
+
+def _tariff(file: SiteFile) -> Tariff:
+    """Prices as formulas of the market price; a fixed source has factor 0 and its price in what is added."""
+    imported, exported = file.tariff.import_, file.tariff.export
+    with_vat = 1 + imported.vat
+    added = sum(imported.add.values()) * with_vat + sum(imported.add_incl_vat.values())
+    sold = imported.source if exported.source is None else exported.source
+    import_formula = (
+        PriceFormula(factor_ratio=with_vat, add_eur_per_kwh=added)
+        if isinstance(imported.source, DayAhead)
+        else PriceFormula(factor_ratio=0.0, add_eur_per_kwh=imported.source.price * with_vat + added)
+    )
+    export_added = exported.add - exported.subtract
+    export_formula = (
+        PriceFormula(factor_ratio=1.0, add_eur_per_kwh=export_added)
+        if isinstance(sold, DayAhead)
+        else PriceFormula(factor_ratio=0.0, add_eur_per_kwh=sold.price + export_added)
+    )
+    areas = [source.area for source in (imported.source, sold) if isinstance(source, DayAhead)]
+    fallback = imported.fallback
+    return Tariff(
+        import_formula=import_formula,
+        export_formula=export_formula,
+        area=areas[0] if areas else None,
+        fallback_import_eur_per_kwh=import_formula.add_eur_per_kwh if fallback is None else fallback,
+    )

@@ -1,0 +1,244 @@
+"""The last step: valid sections that do not fit together, mostly physics."""
+
+from collections.abc import Iterator
+
+from hems.config.devices import (
+    BatteryEntry,
+    BatteryPart,
+    ChargerEntry,
+    GridMeterEntry,
+    HeatPumpEntry,
+    HybridInverterEntry,
+    SolarEntry,
+    WiredEntry,
+)
+from hems.config.finding import Finding
+from hems.config.quantity import quoted
+from hems.config.references import circuit_chain
+from hems.config.schema import DayAhead, Dsmr, ModbusTcp, Ocpp, SiteFile
+from hems.config.tree import Path, Tree
+from hems.domain.power import VOLTAGE_V
+
+
+def crosscheck(file: SiteFile, tree: Tree) -> list[Finding]:
+    """Everything that does not fit together."""
+    return [
+        *_grid_meters(file, tree),
+        *_connections(file, tree),
+        *_shared_addresses(file, tree),
+        *_circuit_fuses(file, tree),
+        *_phases(file, tree),
+        *_chargers(file, tree),
+        *_batteries(file, tree),
+        *_heat_pumps(file, tree),
+        *_export_limit(file, tree),
+        *_tariff(file, tree),
+    ]
+
+
+def smallest_fuse(file: SiteFile, circuit: str) -> tuple[float, str]:
+    """Rating of the weakest fuse between a circuit and the grid [A], and what it is called."""
+    fuses = [(file.site.grid.fuse, "the site fuse")]
+    fuses += [
+        (file.circuits[index].fuse, f"the fuse of circuit {quoted(file.circuits[index].name)}")
+        for index in circuit_chain(file, circuit)
+    ]
+    return min(fuses, key=lambda fuse: fuse[0])
+
+
+def charging_phase_count(entry: ChargerEntry) -> int:
+    """Most phases that a charger uses."""
+    return 1 if entry.phases == 1 else 3
+
+
+def _wired(file: SiteFile) -> Iterator[tuple[Path, WiredEntry]]:
+    for index, device in enumerate(file.devices):
+        if not isinstance(device, GridMeterEntry):
+            yield ("devices", index), device
+
+
+def _grid_meters(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    meters = [index for index, device in enumerate(file.devices) if isinstance(device, GridMeterEntry)]
+    if not meters:
+        advice = 'add one, for example "- {name: Grid, kind: grid_meter, connection: p1}"'
+        yield tree.error(("devices",), "no grid meter: without it the fuse cannot be guarded", advice, at_key=True)
+    for index in meters[1:]:
+        line = tree.place(("devices", meters[0], "kind")).line
+        yield tree.error(
+            ("devices", index, "kind"),
+            f"a second grid meter; the first is on line {line}",
+            "keep the one at the connection to the grid",
+        )
+
+
+def _connections(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    for name, connection in file.connections.items():
+        if isinstance(connection, Dsmr) and (connection.port is None) == (connection.host is None):
+            yield tree.error(
+                ("connections", name),
+                "needs either a port (serial) or a host (network)",
+                'for example "port: /dev/serial/by-id/usb-FTDI_P1-0000"',
+                at_key=True,
+            )
+    for index, device in enumerate(file.devices):
+        connection = file.connections[device.connection]
+        path: Path = ("devices", index, "connection")
+        if isinstance(connection, Dsmr) and not isinstance(device, GridMeterEntry):
+            message = f"{quoted(device.connection)} is the port of a smart meter; only a grid meter can be there"
+            yield tree.error(path, message, "give this device a connection of its own")
+        if isinstance(connection, Ocpp) and not isinstance(device, ChargerEntry):
+            message = f"{quoted(device.connection)} speaks OCPP; only a charger can be there"
+            yield tree.error(path, message, "give this device a connection of its own")
+
+
+def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    """Two masters on one address disturb each other in ways that look like a broken device."""
+    first_by_address: dict[tuple[object, ...], str] = {}
+    for name, connection in file.connections.items():
+        match connection:
+            case ModbusTcp(host=host, port=port, unit=unit):
+                address: tuple[object, ...] = ("unit", host.lower(), port, unit)
+                key, what = "host", f"unit {unit} at {host}:{port} is already connected"
+            case Ocpp(identity=identity):
+                address, key, what = ("identity", identity), "identity", f"{quoted(identity)} is already taken"
+            case Dsmr(port=str(port)):
+                address, key, what = ("port", port), "port", "this port is already taken"
+            case _:
+                continue
+        first = first_by_address.setdefault(address, name)
+        if first != name:
+            line = tree.key_place(("connections", first)).line
+            advice = (
+                f"let its devices share the connection {quoted(first)}" if key == "host" else "one of them is wrong"
+            )
+            yield tree.error(("connections", name, key), f"{what} as {quoted(first)} on line {line}", advice)
+    first_by_connection: dict[str, int] = {}
+    for index, device in enumerate(file.devices):
+        if isinstance(file.connections[device.connection], Ocpp) and isinstance(device, ChargerEntry):
+            earlier = first_by_connection.setdefault(device.connection, index)
+            if earlier != index:
+                message = f"{quoted(device.connection)} already belongs to {quoted(file.devices[earlier].name)}"
+                advice = "each charger has an identity of its own"
+                yield tree.error(("devices", index, "connection"), message, advice)
+
+
+def _circuit_fuses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    for index, circuit in enumerate(file.circuits):
+        fuse_a, whose = smallest_fuse(file, circuit.parent)
+        if circuit.fuse > fuse_a:
+            message = f"{circuit.fuse:g} A is more than {whose} above it ({fuse_a:g} A), which will blow first"
+            yield tree.warning(("circuits", index, "fuse"), message)
+
+
+def _phases(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    is_one_phase = file.site.grid.phases == 1
+    for path, device in _wired(file):
+        if is_one_phase and device.phase in ("L2", "L3"):
+            message = f"the house has one phase, so there is no {device.phase}"
+            yield tree.error((*path, "phase"), message, "delete the line, or set site.grid.phases to 3")
+        if isinstance(device, ChargerEntry):
+            if is_one_phase and device.phases != 1:
+                message = f'"{device.phases}" needs three phases and the house has one'
+                yield tree.error((*path, "phases"), message, "write 1, or set site.grid.phases to 3")
+            elif not is_one_phase and device.phases == 1 and device.phase is None:
+                message = "a one-phase charger loads one phase of three"
+                advice = 'say which, so that its fuse can be guarded: add "phase: L1" (or L2, L3)'
+                yield tree.error((*path, "phases"), message, advice)
+
+
+def _chargers(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    for path, device in _wired(file):
+        if not isinstance(device, ChargerEntry):
+            continue
+        fuse_a, whose = smallest_fuse(file, device.circuit)
+        at_minimum: Path = (*path, "min_current") if (*path, "min_current") in tree.value_at else (*path, "max_current")
+        if device.min_current > device.max_current:
+            message = f"{device.max_current:g} A is less than the smallest current, {device.min_current:g} A"
+            yield tree.error((*path, "max_current"), message, "the charger would never start")
+        elif device.min_current > fuse_a:
+            message = f"charging begins at {device.min_current:g} A, more than {whose} ({fuse_a:g} A)"
+            yield tree.error(at_minimum, message, "the charger would never start")
+        else:
+            yield from _charger_above_fuse(tree, path, device, fuse_a, whose)
+
+
+def _charger_above_fuse(tree: Tree, path: Path, device: ChargerEntry, fuse_a: float, whose: str) -> Iterator[Finding]:
+    phase_count = charging_phase_count(device)
+    wanted_w = device.max_current * phase_count * VOLTAGE_V
+    power_w = min(wanted_w, device.max_power or wanted_w)
+    fuse_w = fuse_a * phase_count * VOLTAGE_V
+    if power_w > fuse_w:
+        phases = f"{phase_count} phase{'s' if phase_count > 1 else ''}"
+        message = (
+            f"{device.max_current:g} A on {phases} is {power_w / 1000:.0f} kW, more than {whose} ({fuse_a:g} A). "
+            f"Charging will be limited to {fuse_w / 1000:.0f} kW."
+        )
+        yield tree.warning((*path, "max_current"), message)
+
+
+def _battery_parts(file: SiteFile) -> Iterator[tuple[Path, BatteryPart]]:
+    for path, device in _wired(file):
+        if isinstance(device, HybridInverterEntry):
+            yield (*path, "battery"), device.battery
+        elif isinstance(device, BatteryEntry):
+            yield path, device
+
+
+def _batteries(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    for path, battery in _battery_parts(file):
+        window, reserve = battery.window, battery.reserve
+        if reserve is not None and not window.lower <= reserve <= window.upper:
+            message = f"{reserve:g} % is outside the window of {window.lower:g} to {window.upper:g} %"
+            yield tree.error((*path, "reserve"), message, "the reserve must lie inside it")
+
+
+def _heat_pumps(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    for path, device in _wired(file):
+        if not isinstance(device, HeatPumpEntry):
+            continue
+        if device.min_power > device.max_power:
+            message = "the smallest power is more than max_power"
+            yield tree.error((*path, "min_power"), message, "exchange them")
+        if device.comfort is not None and device.house_model is None:
+            advice = 'add it, for example "house_model: {time_constant: 40 h, loss: 180 W/K}"'
+            yield tree.error((*path, "comfort"), "a room needs house_model to be planned", advice, at_key=True)
+        elif device.house_model is not None and device.comfort is None:
+            advice = 'add it, for example "comfort: {room: 19.5..21.5 degC}"'
+            yield tree.error((*path, "house_model"), "house_model needs comfort", advice, at_key=True)
+        elif device.comfort is None and device.tank is None:
+            message = "warms neither rooms nor a tank"
+            yield tree.error(path, message, "add comfort and house_model, or tank, or both")
+
+
+def _export_limit(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    limit_w = file.site.grid.export_limit
+    parts = [
+        device.pv if isinstance(device, HybridInverterEntry) else device
+        for _, device in _wired(file)
+        if isinstance(device, HybridInverterEntry | SolarEntry)
+    ]
+    fixed_w = sum(plane.peak for part in parts if not part.curtailable for plane in part.planes)
+    if limit_w is not None and fixed_w > limit_w:
+        message = (
+            f"modules of {fixed_w / 1000:g} kWp that nothing limits can export more than {limit_w / 1000:g} kW on a "
+            "sunny day"
+        )
+        advice = 'where the inverter can be limited, write "curtailable: true"'
+        yield tree.warning(("site", "grid", "export_limit"), message, advice)
+
+
+def _tariff(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    imported, exported = file.tariff.import_, file.tariff.export
+    at_import: Path = ("tariff", "import")
+    if isinstance(imported.source, DayAhead) and imported.fallback is None:
+        advice = 'add it, for example "fallback: 0.30 EUR/kWh"'
+        message = "needs a fallback price for the hours when the market price is late or the internet is gone"
+        yield tree.error(at_import, message, advice, at_key=True)
+    at_export: Path = ("tariff", "export")
+    if (exported.same_as is None) == (exported.source is None):
+        advice = 'for example "same_as: import" for what the import price is made of'
+        yield tree.error(at_export, "needs either same_as or source", advice, at_key=True)
+    source = exported.source
+    if isinstance(source, DayAhead) and isinstance(imported.source, DayAhead) and source.area != imported.source.area:
+        message = f"{source.area} is another bidding zone than that of the import price, {imported.source.area}"
+        yield tree.error((*at_export, "source", "area"), message, "a house has one")

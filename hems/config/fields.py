@@ -1,0 +1,184 @@
+"""Fields that are not quantities: names, hosts, ports, secrets, phases; and the base of every model."""
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
+
+from hems.config.quantity import quoted, refusal, text_of
+from hems.config.tree import Secret
+
+Absent = SkipJsonSchema[None]
+"""The setting may be left out; an empty one is an error, so the schema does not mention null."""
+
+_NAME_CHARACTERS_MAX: Final = 60
+_BY_ID: Final = "/dev/serial/by-id/"
+_HOST: Final = r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?"
+
+
+class Model(BaseModel):
+    """A group of settings: unknown ones are errors, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, None where nothing is near."""
+    by_lower = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(word.lower()[:_NAME_CHARACTERS_MAX], by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scalar:
+    """Annotation of a field: how its text is checked, and its JSON Schema."""
+
+    check: Callable[[str], object]
+    schema: Mapping[str, Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        """Validate with ``check``."""
+        del source, handler
+        return core_schema.no_info_plain_validator_function(lambda value: self.check(text_of(value)))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The schema given."""
+        del schema, handler
+        return dict(self.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretOnly:
+    """Annotation of a field whose value must never stand in the file."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        """Accept a reference only."""
+        del source, handler
+
+        def check(value: object) -> Secret:
+            if isinstance(value, Secret):
+                return value
+            raise refusal('must not stand in this file; write "!secret NAME", the value belongs into the secret store')
+
+        return core_schema.no_info_plain_validator_function(check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """An editor sees the name behind the tag."""
+        del schema, handler
+        return {"type": "string", "description": "Only as a reference: !secret NAME", "examples": ["!secret wallbox"]}
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise refusal("must be a name that can be read")
+    if len(text) > _NAME_CHARACTERS_MAX:
+        raise refusal(f"is {len(text)} characters long; the most is {_NAME_CHARACTERS_MAX}")
+    return text.strip()
+
+
+def _matching(pattern: str, what: str, example: str) -> Scalar:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise refusal(f'{quoted(text)} is not {what}, for example "{example}"')
+        return text
+
+    return Scalar(check, {"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
+
+
+def _timezone(text: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        close = nearest(text, zoneinfo.available_timezones())
+        advice = f'did you mean "{close}"?' if close else 'it looks like "Europe/Amsterdam"'
+        raise refusal(f"{quoted(text)} is not a time zone; {advice}") from None
+    return text
+
+
+def _serial_port(text: str) -> str:
+    if re.fullmatch(r"/dev/tty(USB|ACM)\d+", text, re.ASCII):
+        raise refusal(
+            f"{quoted(text)} can become another device after a restart; use its name under {_BY_ID} "
+            f'(the command "ls {_BY_ID}" shows it)'
+        )
+    if not re.fullmatch(re.escape(_BY_ID) + r"[\w.:-]+", text, re.ASCII):
+        raise refusal(f"{quoted(text)} is not a serial port; its name begins with {_BY_ID}")
+    return text
+
+
+def _mqtt_url(text: str) -> str:
+    if "@" in text:
+        raise refusal('must not hold a login; write "user: NAME" and "password: !secret NAME"')
+    if not re.fullmatch(rf"mqtts?://{_HOST}/?", text, re.ASCII):
+        raise refusal(f'{quoted(text)} is not the address of a broker, for example "mqtts://broker.example:8883"')
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise refusal(f"{quoted(text)} is neither true nor false")
+    return text == "true"
+
+
+def _ratio(text: str) -> float:
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII):
+        raise refusal(f'{quoted(text)} is not a plain number, for example "3.8"')
+    if not 1 <= float(text) <= 10:
+        raise refusal(f"{quoted(text)} is not between 1 and 10: heat pumps give 2 to 6 times what they take")
+    return float(text)
+
+
+def _whole(minimum: int, maximum: int) -> Scalar:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not minimum <= int(text) <= maximum:
+            raise refusal(f"{quoted(text)} is not a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return Scalar(check, {"type": "integer", "minimum": minimum, "maximum": maximum})
+
+
+def _one_of(*options: int | str) -> Scalar:
+    by_text = {str(option): option for option in options}
+
+    def check(text: str) -> int | str:
+        if text not in by_text:
+            raise refusal(f"{quoted(text)} is not possible here; it is one of {', '.join(by_text)}")
+        return by_text[text]
+
+    return Scalar(check, {"enum": list(options), "examples": [str(options[0])]})
+
+
+Name = Annotated[str, Scalar(_name, {"type": "string", "minLength": 1, "maxLength": 60, "examples": ["Driveway"]})]
+Reference = Annotated[str, Scalar(_name, {"type": "string", "minLength": 1, "maxLength": 60})]
+"""The name of something else in the file."""
+TimeZone = Annotated[str, Scalar(_timezone, {"type": "string", "examples": ["Europe/Amsterdam"]})]
+SerialPort = Annotated[
+    str, Scalar(_serial_port, {"type": "string", "pattern": f"^{_BY_ID}", "examples": [f"{_BY_ID}usb-FTDI_P1-0000"]})
+]
+Hostname = Annotated[str, _matching(_HOST, "a host name or an address", "192.0.2.20")]
+Port = Annotated[int, _whole(1, 65_535)]
+UnitId = Annotated[int, _whole(0, 255)]
+Identity = Annotated[str, _matching(r"[A-Za-z0-9*_=:+|@.-]{1,48}", "an OCPP identity", "CP-0042")]
+"""Characters and length of OCPP's identifierString."""
+MqttUrl = Annotated[
+    str, Scalar(_mqtt_url, {"type": "string", "pattern": "^mqtts?://", "examples": ["mqtts://broker.example:8883"]})
+]
+SecretField = Annotated[Secret, SecretOnly()]
+Profile = Annotated[str, _matching(r"[a-z0-9][a-z0-9._-]*", "the name of a profile", "sunspec")]
+Area = Annotated[str, _matching(r"[A-Z]{2}[A-Z0-9_-]{0,14}", "a bidding zone", "NL")]
+Flag = Annotated[bool, Scalar(_flag, {"type": "boolean"})]
+CopRatio = Annotated[float, Scalar(_ratio, {"type": "number", "minimum": 1, "maximum": 10})]
+"""Heat per electricity."""
+Version = Annotated[Literal[1], _one_of(1)]
+PhaseCount = Annotated[Literal[1, 3], _one_of(1, 3)]
+ChargingPhases = Annotated[Literal[1, 3, "auto"], _one_of(1, 3, "auto")]
+"""``auto`` changes between one and three."""
+PhaseName = Literal["L1", "L2", "L3"]

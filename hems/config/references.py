@@ -1,0 +1,124 @@
+"""The step after the schema: every name in the file leads to something, and ids can be made of the names."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from hems.config.devices import MAIN_NAME, GridMeterEntry, HybridInverterEntry
+from hems.config.fields import nearest
+from hems.config.finding import Finding
+from hems.config.quantity import quoted
+from hems.config.schema import SiteFile
+from hems.config.tree import Path, Tree
+
+
+def slug(name: str) -> str:
+    """A name as an id: lower-case ASCII letters, digits and hyphens; may be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+
+
+def device_ids(entry: object, name: str) -> tuple[str, ...]:
+    """Ids of the devices that an entry becomes: two for a hybrid inverter."""
+    base = slug(name)
+    return (f"{base}-pv", f"{base}-battery") if isinstance(entry, HybridInverterEntry) else (base,)
+
+
+def circuit_chain(file: SiteFile, name: str) -> tuple[int, ...]:
+    """Indexes of the named circuit and those above it, without the main fuse; a loop ends where it closes."""
+    index_by_slug = {slug(circuit.name): index for index, circuit in enumerate(file.circuits)}
+    chain: list[int] = []
+    while (index := index_by_slug.get(slug(name))) is not None and index not in chain:
+        chain.append(index)
+        name = file.circuits[index].parent
+    return tuple(chain)
+
+
+def check_references(file: SiteFile, tree: Tree) -> list[Finding]:
+    """Every name that leads nowhere, in a circle, or to two things."""
+    circuit_names = [MAIN_NAME, *(circuit.name for circuit in file.circuits)]
+    findings = _circuit_names(file, tree)
+    for index, circuit in enumerate(file.circuits):
+        findings += _lookup(tree, ("circuits", index, "parent"), circuit.parent, circuit_names, "circuit")
+    findings += _circuit_loops(file, tree)
+    for index, device in enumerate(file.devices):
+        path: Path = ("devices", index)
+        if device.connection not in file.connections:
+            findings.append(
+                _unknown(tree, (*path, "connection"), device.connection, list(file.connections), "connection")
+            )
+        if not isinstance(device, GridMeterEntry):
+            findings += _lookup(tree, (*path, "circuit"), device.circuit, circuit_names, "circuit")
+    return findings + _device_names(file, tree)
+
+
+def _lookup(tree: Tree, path: Path, name: str, known: Sequence[str], what: str) -> list[Finding]:
+    if slug(name) in {slug(each) for each in known}:
+        return []
+    return [_unknown(tree, path, name, known, what)]
+
+
+def _unknown(tree: Tree, path: Path, name: str, known: Sequence[str], what: str) -> Finding:
+    meant = nearest(name, known)
+    advice = f"did you mean {quoted(meant)}?" if meant else f"there is {', '.join(map(quoted, known)) or 'none'}"
+    return tree.error(path, f"there is no {what} {quoted(name)}", advice)
+
+
+def _circuit_names(file: SiteFile, tree: Tree) -> list[Finding]:
+    findings: list[Finding] = []
+    seen: dict[str, int] = {}
+    for index, circuit in enumerate(file.circuits):
+        path: Path = ("circuits", index, "name")
+        name = slug(circuit.name)
+        if not name:
+            findings.append(tree.error(path, "needs a Latin letter or a digit in its name"))
+        elif name == MAIN_NAME:
+            findings.append(tree.error(path, '"main" is the main fuse itself', "choose another name"))
+        elif name in seen:
+            line = tree.place(("circuits", seen[name], "name")).line
+            findings.append(tree.error(path, f"two circuits have this name; the first is on line {line}"))
+        seen.setdefault(name, index)
+    return findings
+
+
+def _circuit_loops(file: SiteFile, tree: Tree) -> list[Finding]:
+    """One finding per circle, at its first circuit in the file."""
+    findings: list[Finding] = []
+    reported: set[int] = set()
+    for index, circuit in enumerate(file.circuits):
+        chain = circuit_chain(file, circuit.name)
+        last = file.circuits[chain[-1]] if chain else circuit
+        closes = bool(chain) and chain[0] == index and slug(last.parent) == slug(circuit.name)
+        if closes and index not in reported:
+            reported.update(chain)
+            names = " is fed by ".join(quoted(file.circuits[each].name) for each in (*chain, index))
+            findings.append(
+                tree.error(("circuits", index, "parent"), f"runs in a circle: {names}", 'one must be fed by "main"')
+            )
+    return findings
+
+
+def _device_names(file: SiteFile, tree: Tree) -> list[Finding]:
+    findings: list[Finding] = []
+    first_by_id: dict[str, int] = {}
+    for index, device in enumerate(file.devices):
+        path: Path = ("devices", index, "name")
+        if not slug(device.name):
+            findings.append(tree.error(path, "needs a Latin letter or a digit in its name"))
+            continue
+        taken = [first_by_id[each] for each in device_ids(device, device.name) if each in first_by_id]
+        if taken:
+            first = file.devices[taken[0]]
+            line = tree.place(("devices", taken[0], "name")).line
+            findings.append(
+                tree.error(
+                    path,
+                    f"is too much like {quoted(first.name)} on line {line}: both would be {slug(device.name)!r}"
+                    if first.name != device.name
+                    else f"two devices are called {quoted(device.name)}; the first is on line {line}",
+                    "give each its own name",
+                )
+            )
+        for each in device_ids(device, device.name):
+            first_by_id.setdefault(each, index)
+    return findings

@@ -1,0 +1,177 @@
+"""The site file as typed models. Devices are in :mod:`hems.config.devices`.
+
+Scalars come in as the text that was written; each field decides what it is. Checks here look at one value; what
+needs two settings is in :mod:`hems.config.crosschecks`, where every message can name its place.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from hems import wire
+from hems.config.devices import MAIN_NAME, DeviceEntry
+from hems.config.fields import (
+    Absent,
+    Area,
+    Hostname,
+    Identity,
+    Model,
+    MqttUrl,
+    Name,
+    PhaseCount,
+    Port,
+    Reference,
+    SecretField,
+    SerialPort,
+    TimeZone,
+    UnitId,
+    Version,
+)
+from hems.config.quantity import Current, Power, PowerLimit, Price, Ratio
+
+
+class Grid(Model):
+    """The connection to the grid."""
+
+    phases: PhaseCount
+    fuse: Current
+    """Main fuse, per phase; always respected."""
+    import_limit: Power | Absent = None
+    """Of the contract; without it the fuse alone limits."""
+    export_limit: PowerLimit | Absent = None
+
+
+class SiteSection(Model):
+    """The house."""
+
+    name: Name
+    timezone: TimeZone
+    currency: Literal["EUR"] = "EUR"
+    grid: Grid
+
+
+class Dsmr(Model):
+    """Customer port (P1) of a smart meter: at a serial port, or behind a reader in the network."""
+
+    type: Literal["dsmr"]
+    port: SerialPort | Absent = None
+    host: Hostname | Absent = None
+
+
+class ModbusTcp(Model):
+    """Modbus over TCP."""
+
+    type: Literal["modbus_tcp"]
+    host: Hostname
+    port: Port = 502
+    unit: UnitId = 1
+
+
+class Ocpp(Model):
+    """A charger that calls us; it names itself with its identity."""
+
+    type: Literal["ocpp"]
+    identity: Identity
+    password: SecretField
+
+
+class Mqtt(Model):
+    """A broker."""
+
+    type: Literal["mqtt"]
+    url: MqttUrl
+    user: Name | Absent = None
+    password: SecretField | Absent = None
+
+
+class Simulated(Model):
+    """No device at all: for simulated houses."""
+
+    type: Literal["simulated"]
+
+
+Connection = Annotated[Dsmr | ModbusTcp | Ocpp | Mqtt | Simulated, Field(discriminator="type")]
+
+
+class CircuitEntry(Model):
+    """A fuse behind the main fuse."""
+
+    name: Name
+    fuse: Current
+    """Per phase."""
+    parent: Reference = MAIN_NAME
+    """The circuit that feeds it."""
+
+
+class DayAhead(Model):
+    """The market price of a bidding zone, without tax."""
+
+    type: Literal["day_ahead"]
+    area: Area
+
+
+class Fixed(Model):
+    """One price for every hour."""
+
+    type: Literal["fixed"]
+    price: Price
+
+
+Source = Annotated[DayAhead | Fixed, Field(discriminator="type")]
+
+
+class ImportTariff(Model):
+    """What a kWh costs: (source + add) with VAT on top, + add_incl_vat."""
+
+    source: Source
+    add: dict[str, Price] = Field(default_factory=dict)
+    """Parts of the price, before VAT."""
+    add_incl_vat: dict[str, Price] = Field(default_factory=dict)
+    """Parts of the price that contain their VAT already."""
+    vat: Ratio = 0.0
+    """On the source and on add. Default: 0 %."""
+    fallback: Price | Absent = None
+    """Price to plan with while no market price is known; a fixed price needs none."""
+
+
+class ExportTariff(Model):
+    """What a kWh earns: source + add - subtract, without VAT."""
+
+    same_as: Literal["import"] | Absent = None
+    """Use the source of the import tariff, without its VAT and additions."""
+    source: Source | Absent = None
+    add: Price = 0.0
+    subtract: Price = 0.0
+
+
+class TariffSection(Model):
+    """What energy costs and earns."""
+
+    import_: ImportTariff = Field(alias="import")
+    export: ExportTariff
+
+
+class SiteFile(Model):
+    """Everything an installer writes about one house."""
+
+    version: Version
+    site: SiteSection
+    connections: dict[str, Connection]
+    circuits: tuple[CircuitEntry, ...] = ()
+    devices: tuple[DeviceEntry, ...]
+    tariff: TariffSection
+
+
+def site_schema() -> dict[str, Any]:
+    """JSON Schema of the site file, for editors."""
+    schema: dict[str, Any] = _without_defaults(wire.schema_of(TypeAdapter(SiteFile), title="site"))
+    return schema
+
+
+def _without_defaults(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Defaults are in house units here and texts in the file; the descriptions say them as one writes them."""
+    if isinstance(node, list):
+        return [_without_defaults(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _without_defaults(each) for key, each in node.items() if key != "default"}
