@@ -1,0 +1,129 @@
+"""From the state of the house and its outlook to a planning problem."""
+
+from collections.abc import Sequence
+
+from hems.control.estimate import Estimate
+from hems.control.headroom import plannable_power_w
+from hems.control.state import ControlState
+from hems.domain.command import Limit
+from hems.domain.outlook import CarTask, Outlook
+from hems.domain.power import VOLTAGE_V
+from hems.domain.problem import BatteryInput, CarInput, HeatInput, PlanningProblem, PvInput
+from hems.domain.reading import CarState
+from hems.domain.site import Site
+from hems.domain.time import Now
+from hems.planning.heat_band import heat_band
+
+TERMINAL_VALUE_RATIO = 0.5
+"""Worth of a stored kWh at the end of the horizon, as a share of the mean purchase price: irrelevant at 48 h, and at
+24 h the best of those tried (design, planner measurements)."""
+
+
+def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence[Limit], now: Now) -> PlanningProblem:
+    """The planning problem of this moment. Devices without a usable reading are left out.
+
+    The connection's limit is the guard's: what its fuses leave for controlled devices, plus the load that they
+    already leave room for.
+    """
+    site = state.site
+    grid = outlook.prices.grid
+    spot = outlook.prices.spot_eur_per_kwh
+    buy = tuple(site.tariff.import_formula.price_eur_per_kwh(each) for each in spot)
+    sell = tuple(site.tariff.export_formula.price_eur_per_kwh(each) for each in spot)
+    controllable_w = plannable_power_w(state)
+    import_max_w = tuple(
+        _tightest(load_w + controllable_w, _import_limits(site, limits)) for load_w in outlook.load.mean_w
+    )
+    export_max_w = _tightest(_fuse_power_w(site), _export_limits(site, limits))
+    return PlanningProblem(
+        issued_at=now.at,
+        grid=grid,
+        import_price_eur_per_kwh=buy,
+        export_price_eur_per_kwh=sell,
+        load_power_w=outlook.load.mean_w,
+        import_power_max_w=import_max_w,
+        export_power_max_w=(export_max_w,) * grid.count,
+        pv=tuple(
+            PvInput(device_id=plant.id, production_power_w=outlook.pv[plant.id].mean_w, curtailable=plant.curtailable)
+            for plant in site.pv
+            if plant.id in outlook.pv
+        ),
+        batteries=_batteries(site, seen, terminal_value_eur_per_kwh=TERMINAL_VALUE_RATIO * sum(buy) / len(buy)),
+        cars=tuple(car for task in outlook.cars if (car := _car(site, seen, task, controllable_w, now)) is not None),
+        heat=_heat(site, seen, outlook),
+        known_price_slots=outlook.prices.published_count,
+    )
+
+
+def _batteries(site: Site, seen: Estimate, *, terminal_value_eur_per_kwh: float) -> tuple[BatteryInput, ...]:
+    found = []
+    for battery in site.batteries:
+        values = seen.batteries.get(battery.id)
+        if values is None or values.stored_wh is None:
+            continue
+        found.append(
+            BatteryInput(
+                device_id=battery.id,
+                stored_wh=values.stored_wh,
+                floor_wh=battery.floor_wh,
+                ceiling_wh=battery.ceiling_wh,
+                reserve_wh=battery.reserve_wh,
+                charge_power_max_w=battery.charge_power_max_w,
+                discharge_power_max_w=battery.discharge_power_max_w,
+                charge_efficiency_ratio=battery.charge_efficiency_ratio,
+                discharge_efficiency_ratio=battery.discharge_efficiency_ratio,
+                terminal_value_eur_per_kwh=terminal_value_eur_per_kwh,
+            )
+        )
+    return tuple(found)
+
+
+def _car(site: Site, seen: Estimate, task: CarTask, controllable_w: float, now: Now) -> CarInput | None:
+    """A present car with what it still needs, or one that is yet to come with all that it will need."""
+    charger = next(each for each in site.chargers if each.id == task.device_id)
+    values = seen.chargers.get(task.device_id)
+    present = task.arrival_at <= now.at
+    done_wh = 0.0
+    if present:
+        if values is None or values.car in (CarState.ABSENT, CarState.FINISHED):
+            return None
+        done_wh = values.session_energy_wh
+    return CarInput(
+        device_id=task.device_id,
+        arrival_at=task.arrival_at,
+        departure_at=task.departure_at,
+        energy_needed_wh=max(0.0, task.session_target_wh - done_wh),
+        power_min_w=charger.power_min_w,
+        power_max_w=max(charger.power_min_w, min(charger.power_max_w, controllable_w)),
+        session_energy_wh=done_wh,
+    )
+
+
+def _heat(site: Site, seen: Estimate, outlook: Outlook) -> tuple[HeatInput, ...]:
+    if outlook.outdoor_c is None:
+        return ()
+    return tuple(
+        heat_band(pump, seen.heat_pumps[pump.id], outdoor_c=outlook.outdoor_c, grid=outlook.prices.grid, zone=site.zone)
+        for pump in site.heat_pumps
+        if pump.id in seen.heat_pumps
+    )
+
+
+def _fuse_power_w(site: Site) -> float:
+    return site.circuits[0].fuse_a * VOLTAGE_V * site.connection.phase_count
+
+
+def _tightest(fuse_w: float, limits_w: Sequence[float]) -> float:
+    return min([fuse_w, *limits_w])
+
+
+def _import_limits(site: Site, limits: Sequence[Limit]) -> list[float]:
+    own_w = site.connection.import_power_max_w
+    outside = [each.import_power_max_w for each in limits if each.import_power_max_w is not None]
+    return outside if own_w is None else [own_w, *outside]
+
+
+def _export_limits(site: Site, limits: Sequence[Limit]) -> list[float]:
+    own_w = site.connection.export_power_max_w
+    outside = [each.export_power_max_w for each in limits if each.export_power_max_w is not None]
+    return outside if own_w is None else [own_w, *outside]

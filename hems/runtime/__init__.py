@@ -1,0 +1,1 @@
+"""Ports against the real world: files, processes, clocks."""

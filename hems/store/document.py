@@ -1,0 +1,20 @@
+"""One small document that is replaced as a whole: after a crash it is the old or the new one, never a mixture."""
+
+from hems.ports import Files
+
+
+def save(files: Files, path: str, content: bytes) -> None:
+    """Replace a document; when this returns it survives a power cut.
+
+    The new content is on disk before the name changes: a rename of unsynced content can leave an empty file (ext4
+    with delayed allocation, XFS).
+    """
+    fresh = f"{path}.new"
+    files.write(fresh, content)
+    files.sync(fresh)
+    files.rename(fresh, path)
+
+
+def load(files: Files, path: str) -> bytes | None:
+    """The last document that was saved; None if there never was one."""
+    return files.read(path)
