@@ -1,0 +1,67 @@
+"""What a run costs and what went wrong in it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hems.domain.time import SLOT_S
+
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """Sums over a run so far.
+
+    Import and export are those of the stretch means (at most 60 s, all phases together): a tick of a minute cannot
+    answer single seconds, the real tick of a second can. Fuse seconds are counted on single seconds and phases.
+    """
+
+    import_wh: float = 0.0
+    export_wh: float = 0.0
+    import_cost_eur: float = 0.0
+    export_earnings_eur: float = 0.0
+    peak_import_w: float = 0.0
+    """Highest import of a quarter hour, as mean power."""
+    battery_throughput_wh: float = 0.0
+    """Charged and discharged energy, AC side."""
+    car_wh: float = 0.0
+    curtailed_wh: float = 0.0
+    """PV energy that a limit held back."""
+    unmet_car_wh: float = 0.0
+    """Energy that cars left without, against min(wanted, charger power x connected time)."""
+    discomfort_degree_h: float = 0.0
+    """Room outside its comfort band."""
+    tank_discomfort_degree_h: float = 0.0
+    """Hot water below its lower temperature."""
+    fuse_exceeded_s: dict[str, int] = field(default_factory=dict)
+    """Per circuit: seconds in which any phase carried more than the rated current."""
+    slot_import_wh: float = 0.0
+    """Import of the quarter hour under way."""
+
+    @property
+    def cost_eur(self) -> float:
+        """Import cost minus export earnings."""
+        return self.import_cost_eur - self.export_earnings_eur
+
+    def book_grid(self, power_w: float, *, seconds: int, import_eur_per_kwh: float, export_eur_per_kwh: float) -> None:
+        """Book a stretch of constant exchange with the grid, import positive."""
+        energy_wh = power_w * seconds / 3600
+        if energy_wh >= 0:
+            self.import_wh += energy_wh
+            self.slot_import_wh += energy_wh
+            self.import_cost_eur += energy_wh / 1000 * import_eur_per_kwh
+        else:
+            self.export_wh -= energy_wh
+            self.export_earnings_eur -= energy_wh / 1000 * export_eur_per_kwh
+
+    def close_slot(self) -> None:
+        """A quarter hour has ended."""
+        self.peak_import_w = max(self.peak_import_w, self.slot_import_wh * 3600 / SLOT_S)
+        self.slot_import_wh = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """All sums, as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Totals":
+        """Inverse of :meth:`state`."""
+        return cls(**{**state, "fuse_exceeded_s": dict(state["fuse_exceeded_s"])})
