@@ -26,22 +26,18 @@ def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence
     already leave room for.
     """
     site = state.site
-    grid = outlook.prices.grid
-    spot = outlook.prices.spot_eur_per_kwh
-    buy = tuple(site.tariff.import_formula.price_eur_per_kwh(each) for each in spot)
-    sell = tuple(site.tariff.export_formula.price_eur_per_kwh(each) for each in spot)
+    grid = outlook.grid
+    buy = outlook.import_price_eur_per_kwh
     controllable_w = plannable_power_w(state)
-    import_max_w = tuple(
-        _tightest(load_w + controllable_w, _import_limits(site, limits)) for load_w in outlook.load.mean_w
-    )
-    export_max_w = _tightest(_fuse_power_w(site), _export_limits(site, limits))
+    import_limits_w = _import_limits(site, limits)
+    export_max_w = min([_fuse_power_w(site), *_export_limits(site, limits)])
     return PlanningProblem(
         issued_at=now.at,
         grid=grid,
         import_price_eur_per_kwh=buy,
-        export_price_eur_per_kwh=sell,
+        export_price_eur_per_kwh=outlook.export_price_eur_per_kwh,
         load_power_w=outlook.load.mean_w,
-        import_power_max_w=import_max_w,
+        import_power_max_w=tuple(min([load_w + controllable_w, *import_limits_w]) for load_w in outlook.load.mean_w),
         export_power_max_w=(export_max_w,) * grid.count,
         pv=tuple(
             PvInput(device_id=plant.id, production_power_w=outlook.pv[plant.id].mean_w, curtailable=plant.curtailable)
@@ -51,7 +47,7 @@ def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence
         batteries=_batteries(site, seen, terminal_value_eur_per_kwh=TERMINAL_VALUE_RATIO * sum(buy) / len(buy)),
         cars=tuple(car for task in outlook.cars if (car := _car(site, seen, task, controllable_w, now)) is not None),
         heat=_heat(site, seen, outlook),
-        known_price_slots=outlook.prices.published_count,
+        known_price_slots=outlook.published_count,
     )
 
 
@@ -103,7 +99,7 @@ def _heat(site: Site, seen: Estimate, outlook: Outlook) -> tuple[HeatInput, ...]
     if outlook.outdoor_c is None:
         return ()
     return tuple(
-        heat_band(pump, seen.heat_pumps[pump.id], outdoor_c=outlook.outdoor_c, grid=outlook.prices.grid, zone=site.zone)
+        heat_band(pump, seen.heat_pumps[pump.id], outdoor_c=outlook.outdoor_c, grid=outlook.grid, zone=site.zone)
         for pump in site.heat_pumps
         if pump.id in seen.heat_pumps
     )
@@ -111,10 +107,6 @@ def _heat(site: Site, seen: Estimate, outlook: Outlook) -> tuple[HeatInput, ...]
 
 def _fuse_power_w(site: Site) -> float:
     return site.circuits[0].fuse_a * VOLTAGE_V * site.connection.phase_count
-
-
-def _tightest(fuse_w: float, limits_w: Sequence[float]) -> float:
-    return min([fuse_w, *limits_w])
 
 
 def _import_limits(site: Site, limits: Sequence[Limit]) -> list[float]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from hems.domain.forecast import Forecast, PriceCurve
+from hems.domain.forecast import Forecast
 from hems.domain.site import DeviceId
+from hems.domain.time import SlotGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +23,15 @@ class CarTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Forecasts, prices and wishes on one slot grid."""
+    """Forecasts, prices and wishes on one slot grid, one value per slot."""
 
+    grid: SlotGrid
+    import_price_eur_per_kwh: tuple[float, ...]
+    export_price_eur_per_kwh: tuple[float, ...]
+    published_count: int
+    """Slots from the first on with published prices; the rest is predicted."""
     load: Forecast
     pv: Mapping[DeviceId, Forecast]
-    prices: PriceCurve
     cars: tuple[CarTask, ...] = ()
     outdoor_c: tuple[float, ...] | None = None
     """Outdoor temperature per slot; None where nobody knows it."""

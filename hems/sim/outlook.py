@@ -1,0 +1,151 @@
+"""What each strategy expects of the next 48 hours, from what it may know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hems.domain.forecast import Forecast
+from hems.domain.outlook import CarTask, Outlook
+from hems.domain.site import DeviceId, Site
+from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
+from hems.forecast.load import forecast_load
+from hems.forecast.price import PublishedPrices, predict_spot
+from hems.forecast.pv import forecast_pv
+from hems.sim.data import HouseData
+from hems.sim.knowledge import Departures, Knowledge, Truth
+
+HORIZON_SLOTS = 192
+"""48 h: the shortest horizon at which the worth of stored energy at its end no longer matters (design, measured)."""
+PRICE_MEMORY = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlooks:
+    """Makes outlooks for one strategy of one house."""
+
+    site: Site
+    data: HouseData
+    knowledge: Knowledge
+    truth: Truth | None
+    """True load, PV and weather; None for a strategy that must forecast them."""
+    foresees_all: bool = False
+    """Prices and cars yet to come are known, too."""
+
+    def at(self, now: Now) -> Outlook:
+        """The outlook of this moment. Shorter than 48 h only where the data ends."""
+        start_at = floor_to(now.at, SLOT_S)
+        left = self.data.grid.count - self.data.slot_index(start_at)
+        grid = SlotGrid(start_at=start_at, count=min(HORIZON_SLOTS, left))
+        buy, sell, published = self._prices(now, grid)
+        return Outlook(
+            grid=grid,
+            import_price_eur_per_kwh=buy,
+            export_price_eur_per_kwh=sell,
+            published_count=published,
+            load=self._load(now, grid),
+            pv=self._pv(now, grid),
+            cars=tuple(self._cars(now, grid)),
+            outdoor_c=self._outdoor_c(now, grid) if self.site.heat_pumps else None,
+        )
+
+    def _prices(self, now: Now, grid: SlotGrid) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+        if self.foresees_all and self.truth is not None:
+            known = self.truth.prices(grid)
+            return known.import_eur_per_kwh, known.export_eur_per_kwh, grid.count
+        since_at = max(self.data.grid.start_at, grid.start_at - PRICE_MEMORY)
+        known = self.knowledge.prices(now.at, since_at=since_at)
+        # The household's prices are the market's, scaled and shifted, and so are their predictions.
+        curves = [
+            predict_spot(
+                PublishedPrices(start_at=known.grid.start_at, spot_eur_per_kwh=series), grid=grid, zone=self.site.zone
+            )
+            for series in (known.import_eur_per_kwh, known.export_eur_per_kwh)
+        ]
+        return curves[0].spot_eur_per_kwh, curves[1].spot_eur_per_kwh, curves[0].published_count
+
+    def _load(self, now: Now, grid: SlotGrid) -> Forecast:
+        if self.truth is not None:
+            return _certain(self.truth.load_w(grid), grid, now.at)
+        history = self.knowledge.history(now.at, "load_w")
+        return forecast_load(history, grid=grid, issued_at=now.at, zone=self.site.zone)
+
+    def _pv(self, now: Now, grid: SlotGrid) -> dict[DeviceId, Forecast]:
+        """The folder has one series for all plants: each gets its part by peak power."""
+        peak_w = sum(plant.peak_w for plant in self.site.pv)
+        if peak_w <= 0:
+            return {}
+        if self.truth is not None:
+            whole = _certain(self.truth.pv_w(grid), grid, now.at)
+        else:
+            history = self.knowledge.history(now.at, "pv_w")
+            whole = forecast_pv(history, grid=grid, issued_at=now.at, zone=self.site.zone, peak_w=peak_w)
+        return {plant.id: _scaled(whole, plant.peak_w / peak_w) for plant in self.site.pv}
+
+    def _cars(self, now: Now, grid: SlotGrid) -> list[CarTask]:
+        if self.foresees_all and self.truth is not None and self.site.chargers:
+            return [
+                CarTask(
+                    device_id=self.site.chargers[0].id,
+                    arrival_at=session.plugin_at,
+                    departure_at=session.plugout_at,
+                    session_target_wh=session.energy_wh,
+                )
+                for session in self.truth.sessions(now.at, grid.end_at)
+            ]
+        tasks = []
+        for charger in self.site.chargers:
+            told = self.knowledge.car_told(now.at, charger.id)
+            if told is not None:
+                tasks.append(
+                    CarTask(
+                        device_id=charger.id,
+                        arrival_at=grid.start_at,
+                        departure_at=told.departure_at,
+                        session_target_wh=told.energy_wh,
+                    )
+                )
+        return tasks
+
+    def _outdoor_c(self, now: Now, grid: SlotGrid) -> tuple[float, ...] | None:
+        forecast = (
+            self.knowledge.weather_forecast(now.at, grid).temp_c if self.truth is None else self.truth.temp_c(grid)
+        )
+        known = [value for value in forecast if value is not None]
+        if not known:
+            return None
+        last = known[0]
+        filled = []
+        for value in forecast:
+            last = last if value is None else value
+            filled.append(last)
+        return tuple(filled)
+
+
+def outlooks_for(strategy: str, site: Site, data: HouseData, *, seed: int, departures: Departures) -> Outlooks | None:
+    """How a strategy looks ahead; None for those that do not."""
+    if strategy not in ("plan", "informed", "perfect"):
+        return None
+    return Outlooks(
+        site=site,
+        data=data,
+        knowledge=Knowledge(site, data, seed=seed, departures=departures),
+        truth=None if strategy == "plan" else Truth(data),
+        foresees_all=strategy == "perfect",
+    )
+
+
+def _certain(values_w: Sequence[float], grid: SlotGrid, issued_at: datetime) -> Forecast:
+    values = tuple(values_w)
+    return Forecast(issued_at=issued_at, grid=grid, mean_w=values, p10_w=values, p90_w=values)
+
+
+def _scaled(forecast: Forecast, ratio: float) -> Forecast:
+    if ratio == 1.0:
+        return forecast
+    return Forecast(
+        issued_at=forecast.issued_at,
+        grid=forecast.grid,
+        mean_w=tuple(value * ratio for value in forecast.mean_w),
+        p10_w=tuple(value * ratio for value in forecast.p10_w),
+        p90_w=tuple(value * ratio for value in forecast.p90_w),
+    )
