@@ -1,0 +1,1 @@
+"""Planning problems as arrays for MathOpt: the only room with ortools. kW, kWh and EUR inside."""

@@ -1,0 +1,129 @@
+"""The solver: MathOpt's core on protocol buffers, GLOP for linear programs and SCIP for whole numbers.
+
+The Python layer above the core is left out: it builds one object per variable, and importing it takes four times
+as long (0.43 s against 0.11 s).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ortools.math_opt import (  # type: ignore[import-untyped]
+    callback_pb2,
+    model_parameters_pb2,
+    model_pb2,
+    parameters_pb2,
+    result_pb2,
+)
+from ortools.math_opt.core.python import solver  # type: ignore[import-untyped]
+
+from hems.solving.program import Arrays, Numbers
+
+NODES_MAX = 300
+"""Search nodes of SCIP. A count, not a time: the same plan on a busy machine. House problems close in 1-50."""
+
+OPTIMAL = result_pb2.TERMINATION_REASON_OPTIMAL
+FEASIBLE = result_pb2.TERMINATION_REASON_FEASIBLE
+
+
+class UnsolvedError(Exception):
+    """The solver returned no solution for this program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """An optimal point of a linear program."""
+
+    values: Numbers
+    duals: Numbers
+    """Change of the minimum per unit of each row's bound."""
+    cost: float
+    basis: Any
+    """Where the next solve of nearly the same program may start."""
+
+
+def model_of(arrays: Arrays, *, whole: bool) -> model_pb2.ModelProto:
+    """The program as MathOpt reads it; ``whole=False`` relaxes the whole numbers."""
+    model = model_pb2.ModelProto()
+    count = len(arrays.lower)
+    model.variables.ids.extend(range(count))
+    model.variables.lower_bounds.extend(arrays.lower.tolist())
+    model.variables.upper_bounds.extend(arrays.upper.tolist())
+    integers = np.zeros(count, dtype=bool)
+    if whole:
+        integers[arrays.whole] = True
+    model.variables.integers.extend(integers.tolist())
+    priced = np.flatnonzero(arrays.cost)
+    model.objective.linear_coefficients.ids.extend(priced.tolist())
+    model.objective.linear_coefficients.values.extend(arrays.cost[priced].tolist())
+    model.linear_constraints.ids.extend(range(len(arrays.row_lower)))
+    model.linear_constraints.lower_bounds.extend(arrays.row_lower.tolist())
+    model.linear_constraints.upper_bounds.extend(arrays.row_upper.tolist())
+    matrix = model.linear_constraint_matrix
+    matrix.row_ids.extend(arrays.rows.tolist())
+    matrix.column_ids.extend(arrays.columns.tolist())
+    matrix.coefficients.extend(arrays.coefficients.tolist())
+    return model
+
+
+def solve_linear(arrays: Arrays, *, start: Solution | None = None) -> Solution:
+    """Optimum of the relaxed program with its duals.
+
+    ``start`` is the solution of a program that differs in bounds only: five times faster.
+
+    Raises:
+        UnsolvedError: infeasible, unbounded, or beyond the solver's arithmetic.
+    """
+    model = model_of(arrays, whole=False)
+    attempts = [
+        {"presolve": parameters_pb2.EMPHASIS_OFF, "lp_algorithm": parameters_pb2.LP_ALGORITHM_PRIMAL_SIMPLEX},
+        {"lp_algorithm": parameters_pb2.LP_ALGORITHM_DUAL_SIMPLEX},
+    ]
+    reason = "no answer"
+    for number, settings in enumerate(attempts):
+        hints = model_parameters_pb2.ModelSolveParametersProto()
+        if start is not None and number == 0:
+            hints.initial_basis.CopyFrom(start.basis)
+        result = _run(model, parameters_pb2.SOLVER_TYPE_GLOP, settings, hints)
+        if result.termination.reason == OPTIMAL:
+            found = result.solutions[0]
+            return Solution(
+                values=np.array(found.primal_solution.variable_values.values),
+                duals=np.array(found.dual_solution.dual_values.values),
+                cost=found.primal_solution.objective_value,
+                basis=found.basis,
+            )
+        reason = result_pb2.TerminationReasonProto.Name(result.termination.reason)
+    raise UnsolvedError(f"linear program: {reason}")
+
+
+def solve_whole(arrays: Arrays, *, gap: float) -> Numbers:
+    """Values of a point with whole numbers, within an absolute gap of the optimum unless the node limit came first.
+
+    Raises:
+        UnsolvedError: no such point was found within the node limit.
+    """
+    settings = {"absolute_gap_tolerance": gap, "node_limit": NODES_MAX, "random_seed": 1}
+    hints = model_parameters_pb2.ModelSolveParametersProto()
+    result = _run(model_of(arrays, whole=True), parameters_pb2.SOLVER_TYPE_GSCIP, settings, hints)
+    if result.termination.reason not in {OPTIMAL, FEASIBLE} or not result.solutions:
+        raise UnsolvedError(f"whole numbers: {result_pb2.TerminationReasonProto.Name(result.termination.reason)}")
+    return np.array(result.solutions[0].primal_solution.variable_values.values)
+
+
+def _run(model: model_pb2.ModelProto, kind: Any, settings: dict[str, Any], hints: Any) -> Any:  # noqa: ANN401
+    try:
+        return solver.solve(
+            model,
+            kind,
+            parameters_pb2.SolverInitializerProto(),
+            parameters_pb2.SolveParametersProto(threads=1, **settings),
+            hints,
+            None,
+            callback_pb2.CallbackRegistrationProto(),
+            None,
+            None,
+        )
+    except (RuntimeError, ValueError, AttributeError) as error:
+        # 9.15 raises these for an internal failure of a solver, some of them while building its own message.
+        raise UnsolvedError(f"solver failed: {error.__context__ or error}") from error
