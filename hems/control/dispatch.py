@@ -67,14 +67,17 @@ def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -
             intents[charger.id] = decided
         elif moment is not None and car_plan is not None:
             cars[charger.id] = car_plan
-            storages.append(_car_storage(charger, car_plan, moment))
+            storages.append(_car_storage(charger, car_plan, moment, drawn_power_w=values.power_w))
     storages += [
         _battery_storage(battery, seen.batteries[battery.id], moment)
         for battery in state.site.batteries
         if battery.id in seen.batteries
     ]
     if seen.residual_w is not None:
-        fixed_w = sum(intent.want.power_w or 0.0 for intent in intents.values())
+        # Nobody counts on more than a device draws already: a car may sleep, and the guard may hold it back.
+        fixed_w = sum(
+            min(intent.want.power_w or 0.0, seen.power_w(device_id) or 0.0) for device_id, intent in intents.items()
+        )
         net_w = seen.residual_w + fixed_w + sum(values.power_w for values in seen.pv.values())
         cleared = _clear(net_w, storages, moment)
         for device_id, result in cleared.items():
@@ -162,7 +165,7 @@ def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues,
     return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reason)
 
 
-def _car_storage(charger: Charger, car_plan: CarPlan, moment: Moment) -> Storage:
+def _car_storage(charger: Charger, car_plan: CarPlan, moment: Moment, *, drawn_power_w: float) -> Storage:
     values = car_plan.value_eur_per_kwh
     worth = 0.0 if values is None else values[moment.slot]
     return Storage(
@@ -173,6 +176,7 @@ def _car_storage(charger: Charger, car_plan: CarPlan, moment: Moment) -> Storage
         bid_eur_per_kwh=worth,
         ask_eur_per_kwh=worth,
         planned_power_w=car_plan.power_w[moment.slot],
+        drawn_power_w=drawn_power_w,
     )
 
 

@@ -93,9 +93,12 @@ def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> P
     With a look at least every two seconds: what is there now. With slower looks, or none: the day's high, and
     never less than the present load with one appliance more.
     """
-    gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
     present = now_estimate.residual_high_w
-    looks_fast = max(gap_s, state.site.meter.period_s) <= FAST_METER_S
+    looks_fast = (
+        state.ticked_mono_s is not None
+        and now.mono_s - state.ticked_mono_s <= FAST_METER_S
+        and state.site.meter.period_s <= FAST_METER_S
+    )
     if present is not None and looks_fast:
         return present.highest_with(PhaseValues())
     return static_reserve(state.site, now_estimate.residual_highs, present)

@@ -45,6 +45,13 @@ class Storage:
     ask_eur_per_kwh: float
     """Worth of what one AC kWh taken out costs inside; never below the bid."""
     planned_power_w: float
+    drawn_power_w: float | None = None
+    """What it takes at present [W]: a car asleep, tapering or held back draws less than it is offered, and nobody
+    else may count on more. None: it draws what it is told."""
+
+    def expected_w(self, told_w: float) -> float:
+        """Power that the others may count on when this storage is told a power [W]."""
+        return told_w if self.drawn_power_w is None else min(told_w, self.drawn_power_w)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +81,7 @@ def clear(
     powers = {
         each.device_id: _against_grid(each, import_price_eur_per_kwh, export_price_eur_per_kwh) for each in storages
     }
-    net_w += sum(cleared.power_w for cleared in powers.values())
+    net_w += sum(each.expected_w(powers[each.device_id].power_w) for each in storages)
     if net_w < 0:
         _share_surplus(-net_w, storages, powers, import_price_eur_per_kwh, export_price_eur_per_kwh)
     elif net_w > 0:
@@ -129,7 +136,9 @@ def _share_surplus(
         if wanted_w > 0:
             trade = cleared.trade if cleared.trade is Trade.BUYS else Trade.STORES_SURPLUS
             powers[storage.device_id] = Cleared(power_w=cleared.power_w + wanted_w, trade=trade)
-            surplus_w = max(0.0, surplus_w - wanted_w)
+            told_w = powers[storage.device_id].power_w
+            taken_w = storage.expected_w(told_w) - storage.expected_w(cleared.power_w)
+            surplus_w = max(0.0, surplus_w - taken_w)
         elif cleared.trade is Trade.IDLE:
             powers[storage.device_id] = Cleared(power_w=0.0, trade=Trade.LEAVES_ROOM)
 
