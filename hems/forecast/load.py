@@ -33,8 +33,9 @@ DAYS = 28
 """Days that speak; 56 gained nothing, 14 lost 3 % at one hour."""
 AGE_DAYS = 7.0
 """A day's weight falls to 1/e in this time; 5 to 10 days are within 1 %."""
-OTHER_KIND_RATIO = 0.5
-"""Weight of a weekend for a working day and the reverse."""
+OTHER_KIND_RATIO = 0.3
+"""Weight of a weekend for a working day and the reverse: of no account in the two homes at hand (1.0 to 0.3 are within
+1 %), and for homes with weekly habits."""
 
 LIKENESS_S = 12 * 3600
 LIKENESS_FADE_S = 3 * 3600.0

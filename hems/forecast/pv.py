@@ -1,14 +1,16 @@
 """What the sun will give: the last weeks at the same time of day, corrected by how clear it is now.
 
 Without a weather forecast two things are known of tomorrow's sky: the season, and that skies persist. The expectation
-is the weighted mean of the last four weeks at the same time of day; the ratio of what was produced to what was expected
-corrects it, the last hour's ratio for some hours, the last day's for two days. The chosen constants gave the smallest
-error over 2024-03 and 2024-06-15..10-31 of one measured plant (``benchmarks.forecast``).
+is the weighted mean of the last four weeks at the same time of day (of UTC: the sun does not change its clock). The
+ratio of what was produced to what was expected corrects it: that of the last hour for some hours, that of the last day
+for two days. The chosen constants gave the smallest error over 2024-03 and 2024-06-15..10-31 of one measured plant
+(``benchmarks.forecast``).
 """
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,7 @@ from hems.domain.time import SlotGrid
 from hems.forecast.series import (
     Sample,
     WallSeries,
+    local_offset_s,
     measured_before,
     require_same_slots,
     same_time_samples,
@@ -52,9 +55,11 @@ WIDEN_S = 5400.0
 STRANGER_WEIGHT = 0.1
 """Weight of darkness and of the highest production in a band, against 1 for yesterday, while the history is short."""
 
-DEFAULT_DAYLIGHT_HOURS = range(8, 18)
-DEFAULT_MEAN_RATIO, DEFAULT_P90_RATIO = 0.2, 0.6
-"""A plant nobody measured yet, of its peak by day: 730 kWh a year and kWp, and up to a clear day."""
+NOON_S = 13 * 3600
+DAYLIGHT_S = 10 * 3600
+DEFAULT_MEAN_RATIO = 0.2
+"""Times of day that nobody measured yet: this part of the peak for five hours either side of 13:00, which makes 730 kWh
+a year and kWp."""
 
 
 def forecast_pv(
@@ -63,7 +68,8 @@ def forecast_pv(
     """Production per slot, before any curtailment.
 
     Never above the plant's peak nor above the highest production seen around that time of day; 0 where none was seen.
-    Without any measured value: 20 % of the peak from 08:00 to 18:00 local time with a band of 0 to 60 %.
+    Times of day that were not measured yet: 20 % of the peak from 08:00 to 18:00 local time with a band up to the peak,
+    darkness else.
 
     Args:
         history: measured production, >= 0 [W]; what did not end by ``issued_at`` is ignored. Slots in which
@@ -71,7 +77,7 @@ def forecast_pv(
         grid: slots to forecast, of the same length as those of the history; the first one is usually the slot of
             ``issued_at``.
         issued_at: what was known then is used.
-        zone: the plant's local time.
+        zone: the plant's local time, for times of day that were not measured yet.
         peak_w: nameplate peak, > 0 [W].
 
     Returns:
@@ -83,39 +89,36 @@ def forecast_pv(
     require_same_slots(history.slot_s, grid)
     if not peak_w > 0:
         raise ValueError(f"peak_w must be positive, got {peak_w}")
-    seen = measured_before(history, until_at=issued_at, zone=zone, days=DAYS + 1)
-    positions = wall_positions(grid, zone)
-    if not seen.known():
-        return _unknown_plant(positions, seen.per_day, grid=grid, issued_at=issued_at, peak_w=peak_w)
+    seen = measured_before(history, until_at=issued_at, zone=UTC, days=DAYS + 1)
+    positions = wall_positions(grid, UTC)
     weights = [math.exp(-lag / AGE_DAYS) for lag in range(1, DAYS + 1)]
-    highest_w = _highest_by_time_of_day(seen, slot_s=grid.slot_s, peak_w=peak_w)
+    noon_slot = (NOON_S - local_offset_s(grid.start_at, zone)) // grid.slot_s
+    highest_w = _highest_by_time_of_day(seen, noon_slot=noon_slot, slot_s=grid.slot_s, peak_w=peak_w)
     samples = [same_time_samples(seen, position, weights) for position in positions]
     ceilings_w = [highest_w[position % seen.per_day] for position in positions]
-    climate_w = [weighted_mean(each) or 0.0 for each in samples]
-    now_ratio, today_ratio = _clearness(seen, positions[0], weights, slot_s=grid.slot_s, faint_w=FAINT_RATIO * peak_w)
+    means = [weighted_mean(each) for each in samples]
+    climate_w = [
+        DEFAULT_MEAN_RATIO * ceiling_w if mean is None else mean
+        for mean, ceiling_w in zip(means, ceilings_w, strict=True)
+    ]
+    sky = _sky(seen, positions[0], weights, slot_s=grid.slot_s, faint_w=FAINT_RATIO * peak_w)
     mean_w = tuple(
-        min(ceiling_w, expected_w * _correction(now_ratio, today_ratio, lead_s=index * grid.slot_s))
+        min(ceiling_w, expected_w * _correction(sky, lead_s=index * grid.slot_s))
         for index, (expected_w, ceiling_w) in enumerate(zip(climate_w, ceilings_w, strict=True))
     )
     low_w, high_w = _climate_bands(samples, ceilings_w, slots_per_band=max(1, BAND_S // grid.slot_s))
-    return _with_band(mean_w, climate_w, low_w, high_w, ceilings_w, grid=grid, issued_at=issued_at)
+    p10_w: list[float] = []
+    p90_w: list[float] = []
+    for index, mean in enumerate(mean_w):
+        narrowing = (1 - NARROWEST_RATIO) * sky.sure_ratio * math.exp(-index * grid.slot_s / WIDEN_S)
+        below_w, above_w = climate_w[index] - low_w[index], high_w[index] - climate_w[index]
+        p10_w.append(max(0.0, mean - (1 - narrowing) * max(0.0, below_w)))
+        p90_w.append(min(ceilings_w[index], mean + (1 - narrowing) * max(0.0, above_w)))
+    return Forecast(issued_at=issued_at, grid=grid, mean_w=mean_w, p10_w=tuple(p10_w), p90_w=tuple(p90_w))
 
 
-def _unknown_plant(
-    positions: Sequence[int], per_day: int, *, grid: SlotGrid, issued_at: datetime, peak_w: float
-) -> Forecast:
-    by_day = [position % per_day * 24 // per_day in DEFAULT_DAYLIGHT_HOURS for position in positions]
-    return Forecast(
-        issued_at=issued_at,
-        grid=grid,
-        mean_w=tuple(peak_w * DEFAULT_MEAN_RATIO if light else 0.0 for light in by_day),
-        p10_w=(0.0,) * grid.count,
-        p90_w=tuple(peak_w * DEFAULT_P90_RATIO if light else 0.0 for light in by_day),
-    )
-
-
-def _highest_by_time_of_day(seen: WallSeries, *, slot_s: int, peak_w: float) -> list[float]:
-    """Highest production around each slot of the day, at most the peak [W]; where nothing was seen, the peak."""
+def _highest_by_time_of_day(seen: WallSeries, *, noon_slot: int, slot_s: int, peak_w: float) -> list[float]:
+    """Highest production around each slot of the day, at most the peak [W]; unmeasured: the peak by day, 0 by night."""
     own: list[float | None] = [None] * seen.per_day
     for index, value in enumerate(seen.values):
         if value is not None:
@@ -125,14 +128,25 @@ def _highest_by_time_of_day(seen: WallSeries, *, slot_s: int, peak_w: float) -> 
     highest: list[float] = []
     for slot in range(seen.per_day):
         around = [own[(slot + shift) % seen.per_day] for shift in range(-reach, reach + 1)]
-        highest.append(min(peak_w, max((value for value in around if value is not None), default=peak_w)))
+        from_noon = (slot - noon_slot + seen.per_day // 2) % seen.per_day - seen.per_day // 2
+        daylight = -DAYLIGHT_S <= 2 * from_noon * slot_s < DAYLIGHT_S
+        seen_w = max((value for value in around if value is not None), default=peak_w if daylight else 0.0)
+        highest.append(min(peak_w, seen_w))
     return highest
 
 
-def _clearness(
-    seen: WallSeries, now: int, weights: Sequence[float], *, slot_s: int, faint_w: float
-) -> tuple[float, float]:
-    """Produced over expected, >= 0: of the last hour or so, and of the last day; 1 where it was dark or unmeasured."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sky:
+    """How clear it has been: produced over expected, >= 0, 1 where it was dark or unmeasured."""
+
+    now_ratio: float
+    today_ratio: float
+    sure_ratio: float
+    """How much light the last hour had to tell by: 0 in the dark, towards 1 by day."""
+
+
+def _sky(seen: WallSeries, now: int, weights: Sequence[float], *, slot_s: int, faint_w: float) -> _Sky:
+    """Both ratios, leaning to 1 by what ``faint_w`` of light would say."""
     produced_now_w = expected_now_w = produced_today_w = expected_today_w = 0.0
     now_weights = today_weights = 0.0
     for back in range(1, LOOK_BACK_S // slot_s + 1):
@@ -146,16 +160,18 @@ def _clearness(
             expected_now_w += now_weight * expected_w
             produced_today_w += today_weight * produced_w
             expected_today_w += today_weight * expected_w
-    return (
-        (produced_now_w + now_weights * faint_w) / (expected_now_w + now_weights * faint_w),
-        (produced_today_w + today_weights * faint_w) / (expected_today_w + today_weights * faint_w),
+    faint_now_w, faint_today_w = now_weights * faint_w, today_weights * faint_w
+    return _Sky(
+        now_ratio=(produced_now_w + faint_now_w) / (expected_now_w + faint_now_w),
+        today_ratio=(produced_today_w + faint_today_w) / (expected_today_w + faint_today_w),
+        sure_ratio=expected_now_w / (expected_now_w + faint_now_w),
     )
 
 
-def _correction(now_ratio: float, today_ratio: float, *, lead_s: float) -> float:
+def _correction(sky: _Sky, *, lead_s: float) -> float:
     """Factor on the expectation, from the last hour's sky to the last day's to none."""
-    lasting = 1 + (today_ratio - 1) * TODAY_SHARE_RATIO * math.exp(-lead_s / TODAY_FADE_S)
-    return lasting + (now_ratio - lasting) * math.exp(-lead_s / NOW_FADE_S)
+    lasting = 1 + (sky.today_ratio - 1) * TODAY_SHARE_RATIO * math.exp(-lead_s / TODAY_FADE_S)
+    return lasting + (sky.now_ratio - lasting) * math.exp(-lead_s / NOW_FADE_S)
 
 
 def _climate_bands(
@@ -175,24 +191,3 @@ def _climate_bands(
         low_w.extend(low * ceilings_w[index] for index in range(first, end))
         high_w.extend(high * ceilings_w[index] for index in range(first, end))
     return low_w, high_w
-
-
-def _with_band(
-    mean_w: Sequence[float],
-    climate_w: Sequence[float],
-    low_w: Sequence[float],
-    high_w: Sequence[float],
-    ceilings_w: Sequence[float],
-    *,
-    grid: SlotGrid,
-    issued_at: datetime,
-) -> Forecast:
-    """The climate's band moved to the corrected mean, narrower for the hours that the present sky tells about."""
-    p10_w: list[float] = []
-    p90_w: list[float] = []
-    for index, mean in enumerate(mean_w):
-        width_ratio = 1 - (1 - NARROWEST_RATIO) * math.exp(-index * grid.slot_s / WIDEN_S)
-        below_w, above_w = climate_w[index] - low_w[index], high_w[index] - climate_w[index]
-        p10_w.append(max(0.0, min(mean, mean - width_ratio * below_w)))
-        p90_w.append(min(ceilings_w[index], max(mean, mean + width_ratio * above_w)))
-    return Forecast(issued_at=issued_at, grid=grid, mean_w=tuple(mean_w), p10_w=tuple(p10_w), p90_w=tuple(p90_w))

@@ -7,8 +7,7 @@ The same time of another day lies a whole number of days away, also across a cha
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta, tzinfo
 
 from hems.domain.forecast import SlotHistory
 from hems.domain.time import SlotGrid, from_unix_s, unix_s
@@ -39,7 +38,14 @@ class WallSeries:
         return [value for value in self.values if value is not None]
 
 
-def wall_positions(grid: SlotGrid, zone: ZoneInfo) -> list[int]:
+def local_offset_s(at: datetime, zone: tzinfo) -> int:
+    """Local time minus UTC at an instant."""
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None, "an aware instant has an offset"
+    return round(offset / timedelta(seconds=1))
+
+
+def wall_positions(grid: SlotGrid, zone: tzinfo) -> list[int]:
     """Wall position of each slot.
 
     The offset of the zone is looked up twice per day, and at every slot of a day on which it changes: looking it up for
@@ -57,9 +63,7 @@ def wall_positions(grid: SlotGrid, zone: ZoneInfo) -> list[int]:
         return (start_s + index * slot_s + offset_s) // slot_s
 
     def offset_s(index: int) -> int:
-        offset = from_unix_s(start_s + index * slot_s).astimezone(zone).utcoffset()
-        assert offset is not None, "an aware instant has an offset"
-        return round(offset / timedelta(seconds=1))
+        return local_offset_s(from_unix_s(start_s + index * slot_s), zone)
 
     positions: list[int] = []
     per_day = DAY_S // slot_s
@@ -80,7 +84,7 @@ def is_weekend(position: int, per_day: int) -> bool:
 
 
 def on_wall_clock(
-    values: Sequence[float | None], *, start_at: datetime, slot_s: int, zone: ZoneInfo, count: int | None = None
+    values: Sequence[float | None], *, start_at: datetime, slot_s: int, zone: tzinfo, count: int | None = None
 ) -> WallSeries:
     """The first ``count`` values (default: all) by wall position."""
     known_count = len(values) if count is None else min(count, len(values))
@@ -97,7 +101,7 @@ def on_wall_clock(
     return WallSeries(first=first, per_day=per_day, values=wall)
 
 
-def measured_before(history: SlotHistory, *, until_at: datetime, zone: ZoneInfo, days: int) -> WallSeries:
+def measured_before(history: SlotHistory, *, until_at: datetime, zone: tzinfo, days: int) -> WallSeries:
     """What slots that ended by ``until_at`` measured over the last ``days`` days; nothing later is looked at."""
     ended = int((until_at - history.start_at) / timedelta(seconds=history.slot_s))
     stop = min(max(ended, 0), len(history.mean_w))
