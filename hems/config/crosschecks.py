@@ -98,20 +98,18 @@ def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
         match connection:
             case ModbusTcp(host=host, port=port, unit=unit):
                 address: tuple[object, ...] = ("unit", host.lower(), port, unit)
-                key, what = "host", f"unit {unit} at {host}:{port} is already connected"
+                key, what = "host", f"unit {unit} at {host}:{port} is already connected as"
             case Ocpp(identity=identity):
-                address, key, what = ("identity", identity), "identity", f"{quoted(identity)} is already taken"
+                address, key, what = ("identity", identity), "identity", f"{quoted(identity)} is already taken by"
             case Dsmr(port=str(port)):
-                address, key, what = ("port", port), "port", "this port is already taken"
+                address, key, what = ("port", port), "port", "this port is already taken by"
             case _:
                 continue
         first = first_by_address.setdefault(address, name)
         if first != name:
             line = tree.key_place(("connections", first)).line
-            advice = (
-                f"let its devices share the connection {quoted(first)}" if key == "host" else "one of them is wrong"
-            )
-            yield tree.error(("connections", name, key), f"{what} as {quoted(first)} on line {line}", advice)
+            advice = f"use {quoted(first)} for both" if key == "host" else "one of them is wrong"
+            yield tree.error(("connections", name, key), f"{what} {quoted(first)} on line {line}", advice)
     first_by_connection: dict[str, int] = {}
     for index, device in enumerate(file.devices):
         if isinstance(file.connections[device.connection], Ocpp) and isinstance(device, ChargerEntry):

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from hems.config.fields import Absent, ChargingPhases, CopRatio, Flag, Model, Name, PhaseName, Profile, Reference
+from hems.config.fields import ChargingPhases, CopRatio, Flag, Model, Name, PhaseName, Profile, Reference
 from hems.config.quantity import (
     Azimuth,
     Band,
@@ -34,14 +34,14 @@ class _Device(Model):
     """As on the page; its id is made of it ("Home battery" is home-battery)."""
     connection: Reference
     """One of the names under connections."""
-    profile: Profile | Absent = None
+    profile: Profile | None = None
     """Register map of the model family, where the connection speaks Modbus."""
 
 
 class _Wired(_Device):
     circuit: Reference = MAIN_NAME
     """The circuit that feeds it."""
-    phase: PhaseName | Absent = None
+    phase: PhaseName | None = None
     """Phase of a one-phase device; for a charger on three phases, the one on its first terminal."""
 
 
@@ -75,16 +75,16 @@ class BatteryPart(Model):
 
     capacity: Energy
     """Usable capacity."""
-    max_charge: Power | Absent = None
+    max_charge: Power | None = None
     """Default: the power that fills the capacity in two hours (0.5 C), 5 kW for 10 kWh."""
-    max_discharge: Power | Absent = None
+    max_discharge: Power | None = None
     """Default: as max_charge."""
     charge_efficiency: Efficiency = 0.95
     discharge_efficiency: Efficiency = 0.95
     """0.95 each way is 90 % there and back, a usual figure for lithium batteries with their inverter."""
     window: PercentBand = Band(0.0, 100.0)
     """Charge that physics or warranty allow. Default: all of the usable capacity."""
-    reserve: Percent | Absent = None
+    reserve: Percent | None = None
     """Part kept for outages, a wish. Default: 10 %, or the lower end of the window where that is higher."""
 
 
@@ -117,7 +117,7 @@ class ChargerEntry(_Wired):
     min_current: Current = 6.0
     """Smallest current that a car accepts (IEC 61851: 6 A)."""
     max_current: Current
-    max_power: Power | Absent = None
+    max_power: Power | None = None
     """Default: max_current on all its phases at 230 V."""
 
 
@@ -160,10 +160,10 @@ class HeatPumpEntry(_Wired):
     """Default: 10 min."""
     cop_at_7: CopRatio = 3.8
     """Heat per electricity at 7 degrees outside, from the data sheet (A7/W35, less for radiators)."""
-    comfort: Comfort | Absent = None
+    comfort: Comfort | None = None
     """Needed, with house_model, where it warms the rooms."""
-    house_model: HouseModel | Absent = None
-    tank: Tank | Absent = None
+    house_model: HouseModel | None = None
+    tank: Tank | None = None
 
 
 DeviceEntry = Annotated[

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from hems.config.quantity import quoted, refusal, text_of
 from hems.config.tree import Secret
-
-Absent = SkipJsonSchema[None]
-"""The setting may be left out; an empty one is an error, so the schema does not mention null."""
 
 _NAME_CHARACTERS_MAX: Final = 60
 _BY_ID: Final = "/dev/serial/by-id/"

@@ -133,6 +133,8 @@ def head(finding: Finding, source: str) -> str:
 
 def _block(finding: Finding, source: str, lines: Sequence[str]) -> str:
     line = lines[finding.line - 1] if finding.line <= len(lines) else ""
+    if not line:
+        return head(finding, source)
     start = max(0, finding.column - _EXCERPT_CHARACTERS_MAX + 20)
     shown = _printable(line)[start : start + _EXCERPT_CHARACTERS_MAX].rstrip()
     caret = " " * (finding.column - 1 - start) + "^"

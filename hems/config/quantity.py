@@ -15,8 +15,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 # Nine digits reach a gigawatt; a limit keeps every number finite.
 NUMBER: Final = r"-?\d{1,9}(?:\.\d{1,9})?"
-_NUMBER_AND_UNIT: Final = re.compile(rf"({NUMBER})\s*(\S*)", re.ASCII)
-_BAND: Final = re.compile(rf"({NUMBER})\s*\.\.\s*({NUMBER})\s*(\S*)", re.ASCII)
+_NUMBER_AND_UNIT: Final = re.compile(rf"({NUMBER})\s*((?:[^\d\s.,:]\S*)?)", re.ASCII)
+_BAND: Final = re.compile(rf"({NUMBER})\s*\.\.\s*({NUMBER})\s*((?:[^\d\s.,:]\S*)?)", re.ASCII)
 _DECIMAL_COMMA: Final = re.compile(r"(-?\d+),(\d+)(\s*\S*)", re.ASCII)
 _TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d{2}", re.ASCII)
 _QUOTED_CHARACTERS_MAX: Final = 40
@@ -91,7 +91,9 @@ class Quantity:
         first, second, unit = match.groups()
         unit = self._known_unit(text, f"{first}..{second}", unit)
         band = Band(self._bounded(text, first, unit), self._bounded(text, second, unit))
-        if band.lower >= band.upper:
+        if band.lower == band.upper:
+            raise ValueError(f"{quoted(text)} is empty; its ends must differ")
+        if band.lower > band.upper:
             raise ValueError(f'{quoted(text)} is upside down; write the lower end first: "{second}..{first} {unit}"')
         return band
 
@@ -158,7 +160,7 @@ class Quantity:
         return {"type": "string", "pattern": rf"^{number}\s*({units})$", "examples": [example]}
 
 
-_POWER: Final = {"W": "1", "kW": "1000", "MW": "1000000"}
+_POWER: Final = {"W": "1", "kW": "1000"}
 _TEMPERATURE: Final = Quantity(
     noun="a temperature", units={"degC": "1", "°C": "1"}, example="21 degC", minimum=0, maximum=95
 )
@@ -173,9 +175,7 @@ PeakPower = Annotated[float, Quantity(noun="a peak power", units={"Wp": "1", "kW
 """Above 0 [W]."""
 Current = Annotated[float, Quantity(noun="a current", units={"A": "1"}, example="16 A", above=0)]
 """Above 0, per phase [A]."""
-Energy = Annotated[
-    float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1000", "MWh": "1000000"}, example="10 kWh", above=0)
-]
+Energy = Annotated[float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1000"}, example="10 kWh", above=0)]
 """Above 0 [Wh]."""
 Heat = Annotated[float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1000"}, example="6 kWh", minimum=0)]
 """0 or more [Wh]."""

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from hems.config.devices import MAIN_NAME, GridMeterEntry, HybridInverterEntry
+from hems.config.devices import MAIN_NAME, DeviceEntry, GridMeterEntry, HybridInverterEntry
 from hems.config.fields import nearest
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
@@ -18,9 +18,9 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
-def device_ids(entry: object, name: str) -> tuple[str, ...]:
+def device_ids(entry: DeviceEntry) -> tuple[str, ...]:
     """Ids of the devices that an entry becomes: two for a hybrid inverter."""
-    base = slug(name)
+    base = slug(entry.name)
     return (f"{base}-pv", f"{base}-battery") if isinstance(entry, HybridInverterEntry) else (base,)
 
 
@@ -36,26 +36,28 @@ def circuit_chain(file: SiteFile, name: str) -> tuple[int, ...]:
 
 def check_references(file: SiteFile, tree: Tree) -> list[Finding]:
     """Every name that leads nowhere, in a circle, or to two things."""
-    circuit_names = [MAIN_NAME, *(circuit.name for circuit in file.circuits)]
-    findings = _circuit_names(file, tree)
-    for index, circuit in enumerate(file.circuits):
-        findings += _lookup(tree, ("circuits", index, "parent"), circuit.parent, circuit_names, "circuit")
-    findings += _circuit_loops(file, tree)
+    findings = _device_names(file, tree)
     for index, device in enumerate(file.devices):
-        path: Path = ("devices", index)
         if device.connection not in file.connections:
-            findings.append(
-                _unknown(tree, (*path, "connection"), device.connection, list(file.connections), "connection")
-            )
-        if not isinstance(device, GridMeterEntry):
-            findings += _lookup(tree, (*path, "circuit"), device.circuit, circuit_names, "circuit")
-    return findings + _device_names(file, tree)
+            path: Path = ("devices", index, "connection")
+            findings.append(_unknown(tree, path, device.connection, list(file.connections), "connection"))
+    # What refers to circuits whose names are wrong would only repeat it.
+    return findings + (_circuit_names(file, tree) or _circuit_references(file, tree))
 
 
-def _lookup(tree: Tree, path: Path, name: str, known: Sequence[str], what: str) -> list[Finding]:
-    if slug(name) in {slug(each) for each in known}:
-        return []
-    return [_unknown(tree, path, name, known, what)]
+def _circuit_references(file: SiteFile, tree: Tree) -> list[Finding]:
+    references: list[tuple[Path, str]] = [
+        (("circuits", index, "parent"), circuit.parent) for index, circuit in enumerate(file.circuits)
+    ]
+    references += [
+        (("devices", index, "circuit"), device.circuit)
+        for index, device in enumerate(file.devices)
+        if not isinstance(device, GridMeterEntry)
+    ]
+    names = [MAIN_NAME, *(circuit.name for circuit in file.circuits)]
+    known = {slug(name) for name in names}
+    unknown = [_unknown(tree, path, name, names, "circuit") for path, name in references if slug(name) not in known]
+    return unknown + _circuit_loops(file, tree)
 
 
 def _unknown(tree: Tree, path: Path, name: str, known: Sequence[str], what: str) -> Finding:
@@ -106,19 +108,14 @@ def _device_names(file: SiteFile, tree: Tree) -> list[Finding]:
         if not slug(device.name):
             findings.append(tree.error(path, "needs a Latin letter or a digit in its name"))
             continue
-        taken = [first_by_id[each] for each in device_ids(device, device.name) if each in first_by_id]
-        if taken:
-            first = file.devices[taken[0]]
-            line = tree.place(("devices", taken[0], "name")).line
-            findings.append(
-                tree.error(
-                    path,
-                    f"is too much like {quoted(first.name)} on line {line}: both would be {slug(device.name)!r}"
-                    if first.name != device.name
-                    else f"two devices are called {quoted(device.name)}; the first is on line {line}",
-                    "give each its own name",
-                )
-            )
-        for each in device_ids(device, device.name):
+        ids = device_ids(device)
+        for taken in [each for each in ids if each in first_by_id][:1]:
+            first = file.devices[first_by_id[taken]]
+            line = tree.place(("devices", first_by_id[taken], "name")).line
+            message = f"two devices are called {quoted(device.name)}; the first is on line {line}"
+            if first.name != device.name:
+                message = f"too much like {quoted(first.name)} on line {line}: both would be {quoted(taken)}"
+            findings.append(tree.error(path, message, "give each its own name"))
+        for each in ids:
             first_by_id.setdefault(each, index)
     return findings

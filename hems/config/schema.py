@@ -11,7 +11,6 @@ from pydantic import Field, TypeAdapter
 from hems import wire
 from hems.config.devices import MAIN_NAME, DeviceEntry
 from hems.config.fields import (
-    Absent,
     Area,
     Hostname,
     Identity,
@@ -36,9 +35,9 @@ class Grid(Model):
     phases: PhaseCount
     fuse: Current
     """Main fuse, per phase; always respected."""
-    import_limit: Power | Absent = None
+    import_limit: Power | None = None
     """Of the contract; without it the fuse alone limits."""
-    export_limit: PowerLimit | Absent = None
+    export_limit: PowerLimit | None = None
 
 
 class SiteSection(Model):
@@ -54,8 +53,8 @@ class Dsmr(Model):
     """Customer port (P1) of a smart meter: at a serial port, or behind a reader in the network."""
 
     type: Literal["dsmr"]
-    port: SerialPort | Absent = None
-    host: Hostname | Absent = None
+    port: SerialPort | None = None
+    host: Hostname | None = None
 
 
 class ModbusTcp(Model):
@@ -80,8 +79,8 @@ class Mqtt(Model):
 
     type: Literal["mqtt"]
     url: MqttUrl
-    user: Name | Absent = None
-    password: SecretField | Absent = None
+    user: Name | None = None
+    password: SecretField | None = None
 
 
 class Simulated(Model):
@@ -130,16 +129,16 @@ class ImportTariff(Model):
     """Parts of the price that contain their VAT already."""
     vat: Ratio = 0.0
     """On the source and on add. Default: 0 %."""
-    fallback: Price | Absent = None
+    fallback: Price | None = None
     """Price to plan with while no market price is known; a fixed price needs none."""
 
 
 class ExportTariff(Model):
     """What a kWh earns: source + add - subtract, without VAT."""
 
-    same_as: Literal["import"] | Absent = None
+    same_as: Literal["import"] | None = None
     """Use the source of the import tariff, without its VAT and additions."""
-    source: Source | Absent = None
+    source: Source | None = None
     add: Price = 0.0
     subtract: Price = 0.0
 
@@ -164,14 +163,22 @@ class SiteFile(Model):
 
 def site_schema() -> dict[str, Any]:
     """JSON Schema of the site file, for editors."""
-    schema: dict[str, Any] = _without_defaults(wire.schema_of(TypeAdapter(SiteFile), title="site"))
+    schema: dict[str, Any] = _as_written(wire.schema_of(TypeAdapter(SiteFile), title="site"))
     return schema
 
 
-def _without_defaults(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Defaults are in house units here and texts in the file; the descriptions say them as one writes them."""
+def _as_written(node: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The schema of what stands in a file.
+
+    Without null, because an empty setting is an error, and without defaults, which are numbers in house units here
+    and texts in the file: the descriptions say them as one writes them.
+    """
     if isinstance(node, list):
-        return [_without_defaults(each) for each in node]
+        return [_as_written(each) for each in node]
     if not isinstance(node, dict):
         return node
-    return {key: _without_defaults(each) for key, each in node.items() if key != "default"}
+    written = {key: _as_written(each) for key, each in node.items() if key not in ("default", "anyOf")}
+    for option in node.get("anyOf", []):
+        if option != {"type": "null"}:
+            written |= {key: each for key, each in _as_written(option).items() if key not in written}
+    return written

@@ -37,8 +37,8 @@ _PLAIN_WORDS: Final = (
     ("cannot start any token", "this character cannot stand here; put the text in quotes"),
     ("mapping values are not allowed", 'a ":" too many, or a wrong indentation; put text that contains ": " in quotes'),
     ("could not find expected ':'", 'a line without ":" and a space after it'),
-    ("expected ',' or '}'", 'a "," or the closing "}" is missing'),
-    ("expected ',' or ']'", 'a "," or the closing "]" is missing'),
+    ("expected ',' or '}'", 'a "," or the closing "}" of these braces is missing'),
+    ("expected ',' or ']'", 'a "," or the closing "]" of this list is missing'),
     ("expected <block end>", "the indentation does not fit the lines above"),
     ("found unexpected end of stream", "a quote is opened here and never closed"),
     ("expected a single document", 'a second document begins ("---"); one file describes one house'),
@@ -103,7 +103,8 @@ def label(path: Path, root: "Value | None") -> str:
         rest = path[2:]
         name = value_in(root, (*path[:2], "name"))
         kind = value_in(root, (*path[:2], "kind"))
-        word = kind if path[0] == "devices" and isinstance(kind, str) and kind.isidentifier() else path[0][:-1]
+        is_known = isinstance(kind, str) and kind.isidentifier() and rest != ("kind",)
+        word = str(kind).replace("_", " ") if path[0] == "devices" and is_known else path[0][:-1]
         start = f"{word} {quoted(name)}" if isinstance(name, str) and name else f"{path[0][:-1]} {path[1] + 1}"
     dotted = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{_visible(part)}" for part in rest)
     return ": ".join(part for part in (start, dotted.lstrip(".")) if part)
@@ -257,7 +258,8 @@ class _Reader:
 def _syntax_problem(text: str, error: MarkedYAMLError) -> _Problem:
     problem = str(error.problem or error.context or "this is not YAML")
     mark = error.problem_mark or error.context_mark
-    if error.context_mark is not None and ("expected ':'" in problem or "end of stream" in problem):
+    begins_above = error.context_mark is not None and mark is not None and error.context_mark.line < mark.line
+    if begins_above and any(symptom in problem for symptom in ("expected ':'", "end of stream", "expected ','")):
         mark = error.context_mark  # where it began says more than where the parser gave up
     place = Place(1, 1) if mark is None else place_inside(text, mark.line + 1, mark.column + 1)
     if "'\\t'" in problem:

@@ -1,0 +1,164 @@
+"""``hems check SITE.yaml``: every error and warning at its place, or what the file says in plain words."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from hems.config import CheckResult, Severity, check_file
+from hems.domain.power import VOLTAGE_V, Phase
+from hems.domain.site import (
+    MAIN,
+    Battery,
+    Capability,
+    Charger,
+    Circuit,
+    Device,
+    GridMeter,
+    HeatPump,
+    PriceFormula,
+    PvPlant,
+    Site,
+)
+
+_COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+_ABILITIES: Final = {
+    Capability.READS_POWER: "reads power",
+    Capability.LIMITS_PRODUCTION: "limits production",
+    Capability.SETS_POWER: "sets power",
+    Capability.SETS_CURRENT: "sets current",
+    Capability.SWITCHES_PHASES: "switches phases",
+}
+
+
+def check(path: Path, *, as_json: bool) -> int:
+    """Print what is wrong with a site file, or a summary of the house that it describes.
+
+    Returns:
+        0 usable (there may be warnings), 1 errors were found, 2 the file cannot be read at all.
+    """
+    result = check_file(path)
+    if as_json:
+        sys.stdout.write(json.dumps(_as_json(result), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _print(result)
+    if not result.is_readable:
+        return 2
+    return 0 if result.site is not None else 1
+
+
+def summary(site: Site) -> list[str]:
+    """The house in plain words: who, which limits, which devices, how prices are made."""
+    phases = "1 phase" if site.connection.phase_count == 1 else f"{site.connection.phase_count} phases"
+    lines = [f"{site.name}: {phases}, {site.timezone}, {site.currency}", "", "Limits"]
+    lines += [f"  {line}" for line in _limits(site)]
+    lines += ["", "Devices"]
+    lines += [f"  {line}" for device in site.devices for line in _device(device)]
+    lines += ["", "Prices"]
+    lines += [f"  {line}" for line in _prices(site)]
+    return lines
+
+
+def _print(result: CheckResult) -> None:
+    out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    for line in result.report.splitlines():
+        out.print(_coloured(line, result))
+    if result.site is not None:
+        if result.findings:
+            out.print()
+        out.print("\n".join(summary(result.site)))
+
+
+def _limits(site: Site) -> list[str]:
+    connection = site.connection
+    fuse_w = site.circuits[0].fuse_a * VOLTAGE_V * connection.phase_count
+    lines = [f"main fuse {site.circuits[0].fuse_a:g} A per phase ({_kw(fuse_w)})"]
+    lines += [_circuit(circuit) for circuit in site.circuits[1:]]
+    for direction, limit_w in (("import", connection.import_power_max_w), ("export", connection.export_power_max_w)):
+        lines.append(f"{direction} {'by the fuse alone' if limit_w is None else f'at most {_kw(limit_w)}'}")
+    return lines
+
+
+def _circuit(circuit: Circuit) -> str:
+    return f"circuit {circuit.id} {circuit.fuse_a:g} A per phase, behind {circuit.parent}"
+
+
+def _device(device: Device) -> list[str]:
+    abilities = ", ".join(words for capability, words in _ABILITIES.items() if capability in device.capabilities)
+    place = "" if isinstance(device, GridMeter) else _wiring(device.phases, device.circuit)
+    return [f"{device.name} ({device.id}): {_nameplate(device)}{place}", f"    {abilities}"]
+
+
+def _wiring(phases: tuple[Phase, ...], circuit: str) -> str:
+    on = f", {'-'.join(phases)}"
+    return on if circuit == MAIN else f"{on}, circuit {circuit}"
+
+
+def _nameplate(device: Device) -> str:
+    match device:
+        case GridMeter():
+            return f"grid meter, a value every {device.period_s:g} s, stale after {device.max_age_s:g} s"
+        case PvPlant():
+            return f"PV, {device.peak_w / 1000:g} kWp"
+        case Battery():
+            return (
+                f"battery, {device.capacity_wh / 1000:g} kWh, charges {_kw(device.charge_power_max_w)}, discharges "
+                f"{_kw(device.discharge_power_max_w)}, between {device.soc_min_pct:g} and {device.soc_max_pct:g} %, "
+                f"{device.reserve_soc_pct:g} % in reserve"
+            )
+        case Charger():
+            return f"charger, {_kw(device.power_min_w)} to {_kw(device.power_max_w)}, from {device.current_min_a:g} A"
+        case HeatPump():
+            heats = " and ".join(
+                word for word, part in (("rooms", device.room), ("hot water", device.tank)) if part is not None
+            )
+            return f"heat pump for {heats}, {_kw(device.power_min_w)} to {_kw(device.power_max_w)} electrical"
+
+
+def _prices(site: Site) -> list[str]:
+    tariff = site.tariff
+    lines = [
+        f"import = {_formula(tariff.import_formula, tariff.area)}",
+        f"export = {_formula(tariff.export_formula, tariff.area)}",
+    ]
+    if tariff.area is not None:
+        lines.append(
+            f"while no market price is known: import {tariff.fallback_import_eur_per_kwh:.4g} EUR/kWh, "
+            f"export {tariff.fallback_export_eur_per_kwh:.4g} EUR/kWh"
+        )
+    return lines
+
+
+def _formula(formula: PriceFormula, area: str | None) -> str:
+    added = formula.add_eur_per_kwh
+    if formula.factor_ratio == 0:
+        return f"{added:.4g} EUR/kWh at every hour"
+    market = f"day-ahead price of {area}"
+    if formula.factor_ratio != 1:
+        market += f" x {formula.factor_ratio:g}"
+    return f"{market} {'-' if added < 0 else '+'} {abs(added):.4g} EUR/kWh" if added else market
+
+
+def _kw(power_w: float) -> str:
+    return f"{power_w / 1000:.4g} kW"
+
+
+def _coloured(line: str, result: CheckResult) -> Text:
+    """A report line; the heads of findings get the colour of their severity where a terminal shows colours."""
+    for finding in result.findings:
+        if line.startswith(f"{result.source}:{finding.line}:{finding.column}:"):
+            return Text(line, style=_COLOURS[finding.severity])
+    return Text(line)
+
+
+def _as_json(result: CheckResult) -> dict[str, Any]:
+    return {
+        "source": result.source,
+        "ok": result.site is not None,
+        "findings": [asdict(finding) for finding in result.findings],
+        "summary": None if result.site is None else summary(result.site),
+    }

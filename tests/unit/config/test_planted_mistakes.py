@@ -1,0 +1,349 @@
+"""Mistakes that installers make, each planted into a good site file: one message, at its place, to act on."""
+
+import pytest
+
+from hems.config import Severity, check_text
+from tests.unit.config.good_site import GOOD, changed, planted
+
+# Name: what the good file says, what is written instead (» stands where the message points), words of the message.
+Mistakes = dict[str, tuple[str, str, tuple[str, ...]]]
+
+SYNTAX: Mistakes = {
+    "duplicate key": (
+        "    fuse: 25 A\n",
+        "    fuse: 25 A\n    »fuse: 35 A\n",
+        ("site.grid.fuse", '"fuse" appears twice', "the first is on line 8"),
+    ),
+    "tab indentation": ("    fuse: 25 A", "»\tfuse: 25 A", ("tab", "spaces")),
+    "no space after the colon": ("    fuse: 25 A", "    »fuse:25 A", ('":"', "a space after it")),
+    "no space after the colon in braces": ("unit: 2}", "»unit:2}", ("has no value", 'a space after the ":"')),
+    "decimal comma in braces": ("peak: 6 kWp", "peak: 6,»5 kWp", ("has no value", "point, not a comma")),
+    "unclosed brace": ("- {name: Garage, fuse: 20 A}", "- »{name: Garage, fuse: 20 A", ('"}"', "missing")),
+    "unclosed quote": ('"mqtts://broker.example:8883"', '»"mqtts://broker.example', ("quote", "never closed")),
+    "unquoted colon": ("name: Kerkstraat 12", "name: Kerkstraat»: 12", ('":"', "quotes")),
+    "empty value": ("  currency: EUR", "  »currency:", ("site.currency", "has no value", "delete the line")),
+    "reference": ("fuse: 25 A", "fuse: »*main", ("*name", "write the value out")),
+    "unknown tag": ("!secret carport", "»!env carport", ("connections.carport.password", '"!env"', "!secret NAME")),
+    "second document": ("connections:\n", "»---\nconnections:\n", ("second document",)),
+}
+
+SCHEMA: Mistakes = {
+    "missing unit": (
+        "import_limit: 17 kW",
+        "import_limit: »17",
+        ("site.grid.import_limit", 'needs a unit, for example "17 kW"'),
+    ),
+    "wrong unit": (
+        "max_power: 2.5 kW",
+        "max_power: »5 kWh",
+        ('heat pump "Heat pump": max_power', '"5 kWh" is not a power; use W or kW, for example "11 kW"'),
+    ),
+    "unit in wrong case": ("max_power: 2.5 kW", "max_power: »2.5 KW", ('the unit is written "kW"', '"2.5 kW"')),
+    "decimal comma": ("max_power: 2.5 kW", "max_power: »2,5 kW", ("has a comma", '"2.5 kW"')),
+    "time of day instead of a quantity": ("fuse: 25 A", "fuse: »22:30", ("time of day", "not a current")),
+    "nothing at all": ("max_power: 2.5 kW", "max_power: »0 kW", ('"0 kW" is too small', "more than 0 kW")),
+    "unknown key": (
+        "    profile: sunspec",
+        "    »colour: red",
+        ('unknown setting "colour"', "profile, circuit, phase"),
+    ),
+    "misspelt key": ("export_limit", "»export_limt", ('"export_limt"', 'did you mean "export_limit"?')),
+    "misspelt key that is also missing": (
+        "phases: auto\n    max_current",
+        "phases: auto\n    »max_currnt",
+        ('charger "Driveway"', '"max_currnt"', 'did you mean "max_current"? It is needed here.'),
+    ),
+    "missing key": (
+        "battery:\n      capacity: 10 kWh\n",
+        "»battery:\n",
+        ('hybrid inverter "Hybrid": battery', '"capacity" is missing', '"capacity: 10 kWh"'),
+    ),
+    "missing time zone": (
+        "site:\n  name: Kerkstraat 12\n  timezone: Europe/Amsterdam\n",
+        "»site:\n  name: Kerkstraat 12\n",
+        ("site", '"timezone" is missing', "Europe/Amsterdam"),
+    ),
+    "missing version": ("version: 1\nsite:", "»site:", ('"version" is missing', '"version: 1"')),
+    "unknown kind": ("kind: heat_pump", "kind: »heatpump", ('"heatpump"', 'did you mean "heat_pump"?')),
+    "no kind": (
+        "- name: Heat pump\n    kind: heat_pump\n",
+        "- »name: Heat pump\n",
+        ('device "Heat pump"', '"kind" is missing', "add one of battery, charger"),
+    ),
+    "ttyUSB0": (
+        "/dev/serial/by-id/usb-FTDI_P1-0000",
+        "»/dev/ttyUSB0",
+        ("connections.p1.port", "another device after a restart", "ls /dev/serial/by-id/"),
+    ),
+    "bad time zone": (
+        "Europe/Amsterdam",
+        "»Europe/Amsterdm",
+        ("site.timezone", "not a time zone", 'did you mean "Europe/Amsterdam"?'),
+    ),
+    "other currency": ("currency: EUR", "currency: »GBP", ('"GBP"', "EUR")),
+    "literal password": (
+        "password: !secret wallbox",
+        "password: »hunter2",
+        ("connections.wallbox.password", "must not stand in this file", "!secret NAME"),
+    ),
+    "login in the address of the broker": (
+        '"mqtts://broker.example:8883"',
+        '»"mqtts://me:hunter2@broker.example"',
+        ("login", "password: !secret NAME"),
+    ),
+    "secret where none belongs": ("user: site-42", "user: »!secret user", ("cannot be a secret", "passwords")),
+    "efficiency over 100 %": ("efficiency: 95 %", "efficiency: »105 %", ('"105 %" is too much', "the most is 100 %")),
+    "inverted window": ("10..95 %", "»95..10 %", ("battery.window", "upside down", '"10..95 %"')),
+    "inverted comfort band": ("19.5..21.5", "»21.5..19.5", ("comfort.room", "upside down", '"19.5..21.5 degC"')),
+    "one value where a list belongs": ("[{peak: 6 kWp, tilt: 35 deg, azimuth: 180 deg}]", "»6 kWp", ("list",)),
+    "two phases": ("phases: 3", "phases: »2", ('"2"', "one of 1, 3")),
+    "yes instead of true": ("planes: [", "curtailable: »yes, planes: [", ('"yes"', "neither true nor false")),
+    "newer version": ("version: 1", "version: »2", ('"2"', "one of 1")),
+}
+
+REFERENCES: Mistakes = {
+    "unknown connection": ("connection: p1", "connection: »p2", ('grid meter "Grid"', 'no connection "p2"', '"p1"')),
+    "unknown circuit": ("circuit: Carport", "circuit: »Carprot", ('"Carprot"', 'did you mean "Carport"?')),
+    "circuit loop": (
+        "{name: Garage, fuse: 20 A}",
+        "{name: Garage, fuse: 20 A, parent: »Carport}",
+        ("runs in a circle", '"Garage" is fed by "Carport" is fed by "Garage"'),
+    ),
+    "circuit fed by nothing": ("parent: Garage", "parent: »Shed", ('circuit "Carport"', 'no circuit "Shed"')),
+    "two circuits of one name": ("name: Carport,", "name: »Garage,", ("two circuits", "line 19")),
+    "circuit called main": ("name: Carport,", "name: »Main,", ("main fuse", "another name")),
+    "duplicated device name": ("name: Guest", "name: »Driveway", ('called "Driveway"', "the first is on line 33")),
+    "names that make one id": ("name: Guest", "name: »Hybrid PV", ('"Hybrid" on line 23', '"hybrid-pv"')),
+    "name without a letter for an id": ("name: Guest", "name: »车库", ("Latin letter",)),
+}
+
+CROSSCHECKS: Mistakes = {
+    "no grid meter": (
+        "devices:\n  - {name: Grid, kind: grid_meter, connection: p1, period: 1 s}\n",
+        "»devices:\n",
+        ("no grid meter", "fuse", "kind: grid_meter"),
+    ),
+    "two grid meters": (
+        "period: 1 s}\n",
+        "period: 1 s}\n  - {name: Old, kind: »grid_meter, connection: inverter}\n",
+        ("a second grid meter", "line 22"),
+    ),
+    "charger on the meter's port": ("connection: carport", "connection: »p1", ('"p1"', "only a grid meter")),
+    "heat pump on a charger's connection": ("connection: second", "connection: »carport", ("OCPP", "only a charger")),
+    "OCPP identity twice": ("CP-0043", "»CP-0042", ('"CP-0042" is already taken by "wallbox" on line 15',)),
+    "two chargers on one OCPP connection": (
+        "connection: carport",
+        "connection: »wallbox",
+        ('"wallbox" already belongs to "Driveway"',),
+    ),
+    "Modbus unit twice": (
+        "host: 192.0.2.20, unit: 2",
+        "host: »192.0.2.20",
+        ('unit 1 at 192.0.2.20:502 is already connected as "inverter" on line 13',),
+    ),
+    "meter at no port": (
+        "p1: {type: dsmr, port: /dev/serial/by-id/usb-FTDI_P1-0000}",
+        "»p1: {type: dsmr}",
+        ("port", "host"),
+    ),
+    "fuse below the charger's minimum": (
+        "min_current: 6 A\n    max_current: 16 A\n    circuit: Carport",
+        "min_current: »17 A\n    max_current: 32 A\n    circuit: Carport",
+        ('charger "Guest"', '17 A, more than the fuse of circuit "Carport" (16 A)', "never start"),
+    ),
+    "largest current below the smallest": (
+        "max_current: 16 A\n    circuit: Garage",
+        "max_current: »5 A\n    circuit: Garage",
+        ("5 A is less than the smallest current, 6 A", "never start"),
+    ),
+    "reserve outside the window": ("reserve: 20 %", "reserve: »5 %", ("5 % is outside the window of 10 to 95 %",)),
+    "one-phase charger on no phase": (
+        "phases: 1\n    phase: L2\n",
+        "phases: »1\n",
+        ("one phase of three", 'add "phase: L1"'),
+    ),
+    "heat pump that warms nothing": (
+        """- name: Heat pump
+    kind: heat_pump
+    connection: second
+    min_power: 700 W
+    max_power: 2.5 kW
+    comfort: {room: 19.5..21.5 degC}
+    house_model: {time_constant: 40 h, loss: 180 W/K}
+    tank: {volume: 200 l, temperature: 45..60 degC}
+""",
+        """- »name: Heat pump
+    kind: heat_pump
+    connection: second
+    min_power: 700 W
+    max_power: 2.5 kW
+""",
+        ("neither rooms nor a tank", "comfort and house_model, or tank"),
+    ),
+    "comfort without a house model": (
+        "comfort: {room: 19.5..21.5 degC}\n    house_model: {time_constant: 40 h, loss: 180 W/K}\n",
+        "»comfort: {room: 19.5..21.5 degC}\n",
+        ("house_model", "time_constant: 40 h"),
+    ),
+    "house model without comfort": (
+        "comfort: {room: 19.5..21.5 degC}\n    house_model",
+        "»house_model",
+        ("comfort", "19.5..21.5 degC"),
+    ),
+    "powers of a heat pump exchanged": ("min_power: 700 W", "min_power: »7 kW", ("more than max_power",)),
+    "no fallback price": (
+        "import:\n    source: {type: day_ahead, area: NL}\n    add: {energy_tax: 0.12 EUR/kWh}\n    vat: 21 %\n"
+        "    fallback: 0.30 EUR/kWh\n",
+        "»import:\n    source: {type: day_ahead, area: NL}\n    vat: 21 %\n",
+        ("tariff.import", "fallback price", "fallback: 0.30 EUR/kWh"),
+    ),
+    "two bidding zones": (
+        "{same_as: import,",
+        "{source: {type: day_ahead, area: »BE},",
+        ("BE is another bidding zone", "NL"),
+    ),
+    "export price of nothing": ("export: {same_as: import, ", "»export: {", ("same_as or source",)),
+}
+
+ALL = [
+    pytest.param(*edit, id=f"{step}: {name}")
+    for step, table in (
+        ("syntax", SYNTAX),
+        ("schema", SCHEMA),
+        ("references", REFERENCES),
+        ("cross-checks", CROSSCHECKS),
+    )
+    for name, edit in table.items()
+]
+
+
+@pytest.mark.parametrize(("before", "after", "words"), ALL)
+def test_a_planted_mistake_is_one_error_at_its_place_with_words_to_act_on(before, after, words):
+    text, line, column = planted(before, after)
+
+    result = check_text(text, "site.yaml")
+
+    assert result.site is None
+    assert [each.severity for each in result.findings] == [Severity.ERROR], result.report
+    head, source, caret = result.report.splitlines()
+    assert head.startswith(f"site.yaml:{line}:{column}: "), result.report
+    for each in words:
+        assert each in head, result.report
+    assert source.startswith(f"{line:>5} | ")
+    assert caret.endswith("^")
+    assert not any(jargon in head for jargon in ("Input should", "Value error", "function-", "None", "dict"))
+
+
+def test_the_caret_stands_under_the_place():
+    text, _, _ = planted("import_limit: 17 kW", "import_limit: »17")
+
+    assert check_text(text, "hems.yaml").report == (
+        'hems.yaml:9:19: site.grid.import_limit: needs a unit, for example "17 kW"\n'
+        "    9 |     import_limit: 17\n"
+        "      |                   ^"
+    )
+
+
+def test_the_good_file_has_nothing_to_complain_about():
+    result = check_text(GOOD, "site.yaml")
+
+    assert result.report == ""
+    assert result.site is not None
+
+
+def test_a_step_reports_all_its_errors_and_the_next_one_waits():
+    text = changed("fuse: 25 A", "fuse: 25").replace("area: NL", "area: nl").replace("connection: p1", "connection: p2")
+
+    findings = check_text(text, "site.yaml").findings
+
+    assert [each.path for each in findings] == ["site.grid.fuse", "tariff.import.source.area"]
+
+
+def test_at_most_ten_findings_are_shown_and_the_rest_is_counted():
+    text = GOOD.replace(" kW", "").replace(" A", "").replace(" kWh", "").replace(" %", "")
+
+    result = check_text(text, "site.yaml")
+
+    assert len(result.findings) > 12
+    lines = result.report.splitlines()
+    assert sum(line.startswith("site.yaml:") for line in lines) == 11
+    assert lines[-1] == f"site.yaml: and {len(result.findings) - 10} more"
+
+
+@pytest.mark.parametrize("before", ["password: !secret wallbox", '"mqtts://broker.example:8883"'])
+@pytest.mark.parametrize("secret", ["hunter2", "'hunter2 and more'", "hunter2 # mine"])
+def test_a_password_in_the_file_is_not_in_the_report(before, secret):
+    after = f"password: {secret}" if before.startswith("password") else f'"mqtts://me:{secret[:7]}@broker.example"'
+    text = changed(before, after).replace("identity: CP-0042", "idenity: CP-0042")
+
+    result = check_text(text, "site.yaml")
+
+    assert result.site is None
+    assert "hunter2" not in result.report
+    assert "hunter2" not in repr(result.findings)
+
+
+def test_a_one_phase_house_refuses_every_device_that_needs_more():
+    text = changed("phases: 3", "phases: 1")
+
+    heads = [(each.line, each.sentence) for each in check_text(text, "site.yaml").findings]
+
+    assert heads == [
+        (36, '"auto" needs three phases and the house has one; write 1, or set site.grid.phases to 3'),
+        (43, "the house has one phase, so there is no L2; delete the line, or set site.grid.phases to 3"),
+    ]
+
+
+def test_a_phase_l3_in_a_one_phase_house_is_refused():
+    text = (
+        changed("phases: 3", "phases: 1")
+        .replace("phases: auto", "phases: 1")
+        .replace("    phase: L2\n", "")
+        .replace("    connection: second\n", "    connection: second\n    phase: L3\n")
+    )
+
+    (finding,) = check_text(text, "site.yaml").findings
+
+    assert (finding.line, finding.column) == (49, 12)
+    assert finding.path == 'heat pump "Heat pump": phase'
+    assert "there is no L3" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        pytest.param(
+            "max_current: 16 A\n    circuit: Garage",
+            "max_current: »32 A\n    circuit: main",
+            "32 A on 3 phases is 22 kW, more than the site fuse (25 A). Charging will be limited to 17 kW.",
+            id="charger above the site fuse",
+        ),
+        pytest.param(
+            "max_current: 16 A\n    circuit: Carport",
+            "max_current: »20 A\n    circuit: Carport",
+            '20 A on 1 phase is 5 kW, more than the fuse of circuit "Carport" (16 A). Charging will be',
+            id="charger above its circuit's fuse",
+        ),
+        pytest.param(
+            "fuse: 16 A, parent: Garage",
+            "fuse: »25 A, parent: Garage",
+            '25 A is more than the fuse of circuit "Garage" above it (20 A)',
+            id="circuit fuse above its parent's",
+        ),
+        pytest.param(
+            "export_limit: 10 kW",
+            "export_limit: »5 kW",
+            "6 kWp that nothing limits can export more than 5 kW",
+            id="export limit that nothing enforces",
+        ),
+    ],
+)
+def test_what_still_works_is_a_warning(before, after, words):
+    text, line, column = planted(before, after)
+
+    result = check_text(text, "site.yaml")
+
+    assert result.site is not None
+    assert [each.severity for each in result.findings] == [Severity.WARNING], result.report
+    assert result.report.startswith(f"site.yaml:{line}:{column}: warning: ")
+    assert words in result.report
