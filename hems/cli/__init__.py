@@ -1,1 +1,141 @@
-"""Command line."""
+"""The command line: one function per command, each printing one clear answer.
+
+Exit codes: 0 done, 1 a problem was found or the thing asked for is false, 2 wrong usage or bad input, 3 unreachable.
+Heavy modules are imported inside the commands, so that ``hems --help`` is there at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hems import __version__
+from hems.domain.errors import OperatingError
+
+app = typer.Typer(
+    name="hems",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Home energy management: one plan for the whole house, a guard for its fuse, a reason for every command.",
+)
+
+SiteFile = Annotated[Path, typer.Argument(metavar="SITE.yaml", help="Site file of the installer.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def main() -> None:
+    """Run a command; an expected trouble is one message and exit code 2, never a traceback."""
+    try:
+        app()
+    except OperatingError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read us has seen enough (``hems ... | head``).
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hems {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def check(site: SiteFile, as_json: AsJson = False) -> None:
+    """Every error and warning of a site file, at its line and column."""
+    from hems.cli.check import check as run
+
+    raise typer.Exit(run(site, as_json=as_json))
+
+
+@app.command()
+def schema(name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)] = "") -> None:
+    """JSON Schema of a document: site, planning-problem, plan, decision-episode."""
+    from hems.cli.schema import schema as run
+
+    raise typer.Exit(run(name))
+
+
+@app.command()
+def plan(
+    problem: Annotated[
+        Path, typer.Argument(metavar="PROBLEM.json", help="- reads standard input.", show_default=False)
+    ],
+) -> None:
+    """Solve a planning problem; the plan goes to standard output."""
+    from hems.cli.plan import plan as run
+
+    raise typer.Exit(run(problem))
+
+
+@app.command()
+def simulate(
+    site: SiteFile,
+    data: Annotated[
+        Path | None, typer.Option(help="Simulation folder with measured data; default: the sample that is shipped.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="First local day, as 2024-04-01.")] = None,
+    days: Annotated[int, typer.Option(help="Number of days.")] = 7,
+    strategy: Annotated[
+        str, typer.Option(help="Comma-separated: unmanaged,rules,plan,informed,perfect.")
+    ] = "rules,plan",
+    report: Annotated[Path | None, typer.Option(help="Where the JSON report goes.")] = None,
+    step: Annotated[int, typer.Option(help="Seconds between two ticks.")] = 60,
+    seed: Annotated[int, typer.Option(help="Of appliances, phases and weather errors.")] = 1,
+    departures: Annotated[str, typer.Option(help="told or learned.")] = "told",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier call with the same report stopped.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(help="Strategies side by side.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """A house in closed loop over measured data: the same tick, planner and guard, in virtual time."""
+    from hems.cli.simulate import simulate as run
+
+    raise typer.Exit(
+        run(
+            site,
+            data=data,
+            start=start,
+            days=days,
+            strategy=strategy,
+            report_path=report,
+            step_s=step,
+            seed=seed,
+            departures=departures,
+            resume=resume,
+            jobs=jobs,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def explain(
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="Name or id of a device.", show_default=False)],
+    record: Annotated[
+        Path, typer.Option(help="Decision record: the folder that hems simulate leaves beside its report.")
+    ],
+    at: Annotated[str | None, typer.Option(help="Local time, 2024-04-03T19:30; default: the latest decision.")] = None,
+    strategy: Annotated[str, typer.Option(help="Which simulated strategy.")] = "plan",
+    as_json: AsJson = False,
+) -> None:
+    """What a device did, why, and what held it back, from the decision record."""
+    from hems.cli.explain import explain as run
+
+    raise typer.Exit(run(device, record=record, at=at, strategy=strategy, as_json=as_json))

@@ -1,0 +1,144 @@
+"""The closed loop of one strategy: image, plan, tick, commands, physics; minute by minute in virtual time.
+
+The tick, the guard and the planner are the product's; only what the house does and what is foreseen is simulated.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from hems import wire
+from hems.app.planning import PlanDesk
+from hems.app.posing import pose
+from hems.control import episodes
+from hems.control.estimate import estimate
+from hems.control.state import ControlState
+from hems.control.tick import TickResult, tick
+from hems.domain.decision import DecisionEpisode
+from hems.domain.events import Event
+from hems.domain.plan import Plan
+from hems.domain.reading import CarState, Image
+from hems.domain.site import DeviceId, Site
+from hems.domain.time import SLOT_S, Now
+from hems.ports import Planner
+from hems.sim.checkers import Checkers
+from hems.sim.house import SimHouse
+from hems.sim.outlook import Outlooks
+
+
+@dataclass(slots=True)
+class Counts:
+    """How planning went."""
+
+    plans: int = 0
+    refused: int = 0
+    plan_times_s: list[float] = field(default_factory=list)
+    """Wall time from the problem posed to the plan checked, in the order of the plans [s]."""
+
+
+class ClosedLoop:
+    """One house under one strategy.
+
+    Args:
+        site: the house.
+        house: its simulated truth.
+        outlooks: how the strategy looks ahead; None: it has no plan and goes by rules.
+        planner: the plan worker; needed with outlooks.
+        managed: False leaves every device to itself, without tick and guard.
+        step_s: time between two ticks, a divisor of 900 [s].
+        stopwatch: monotonic seconds, to time the planner; its readings decide nothing.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        house: SimHouse,
+        *,
+        outlooks: Outlooks | None,
+        planner: Planner | None,
+        managed: bool = True,
+        step_s: int = 60,
+        stopwatch: Callable[[], float],
+    ) -> None:
+        self.site = site
+        self.house = house
+        self.state = ControlState.start(site)
+        self.plan: Plan | None = None
+        self.counts = Counts()
+        self.checkers = Checkers(site)
+        self._outlooks = outlooks
+        self._desk = None if planner is None or outlooks is None else PlanDesk(planner)
+        self._managed = managed
+        self._step_s = step_s
+        self._stopwatch = stopwatch
+        self._cars_planned: frozenset[DeviceId] = frozenset()
+
+    def run(self, until_elapsed_s: int) -> tuple[list[DecisionEpisode], list[Event]]:
+        """Go on to a second of the run, and return the episodes that closed and the events on the way."""
+        closed: list[DecisionEpisode] = []
+        events: list[Event] = []
+        while self.house.elapsed_s < until_elapsed_s:
+            if self._managed:
+                result, planning_events = self._decide()
+                closed.extend(result.episodes)
+                events.extend(planning_events)
+                events.extend(result.events)
+                self.house.apply(result.commands, self.house.mono_s)
+            self.house.advance(self._step_s)
+            self.checkers.after_step(self.house, self.state if self._managed else None)
+        return closed, events
+
+    def _decide(self) -> tuple[TickResult, tuple[Event, ...]]:
+        now = self.house.now
+        image = self.house.image(now)
+        events: tuple[Event, ...] = ()
+        cars = frozenset(
+            device_id
+            for device_id, reading in image.chargers.items()
+            if reading.value is not None and reading.value.car is not CarState.ABSENT
+        )
+        if self._desk is not None and (self.house.elapsed_s % SLOT_S == 0 or cars != self._cars_planned):
+            events = self._replan(image, now)
+            self._cars_planned = cars
+        result = tick(self.state, image, self.plan, (), now)
+        self.state = result.state
+        return result, events
+
+    def _replan(self, image: Image, now: Now) -> tuple[Event, ...]:
+        assert self._outlooks is not None
+        assert self._desk is not None
+        seen = estimate(self.state, image, now)
+        problem = pose(self.state, seen, self._outlooks.at(now), (), now)
+        started_s = self._stopwatch()
+        decided = self._desk.replan(problem, self.plan, now)
+        self.counts.plan_times_s.append(round(self._stopwatch() - started_s, 4))
+        self.counts.plans += 1
+        self.counts.refused += decided.refused
+        self.plan = decided.plan
+        return decided.events
+
+    def close_record(self) -> list[DecisionEpisode]:
+        """The open episodes, closed at the end of the run."""
+        return [episodes.close(device_id, episode, self.house.at) for device_id, episode in self.state.episodes.items()]
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the next sitting needs beside site, data and settings, as JSON."""
+        return {
+            "house": self.house.state(),
+            "control": json.loads(wire.fast_json(self.state)),
+            "plan": None if self.plan is None else json.loads(wire.fast_json(self.plan)),
+            "counts": asdict(self.counts),
+            "cars_planned": sorted(self._cars_planned),
+            "checkers": self.checkers.state(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go on from a snapshot, in a loop made with the same arguments."""
+        self.house.restore(snapshot["house"])
+        self.state = wire.parse(ControlState, json.dumps(snapshot["control"]), source="checkpoint")
+        plan = snapshot["plan"]
+        self.plan = None if plan is None else wire.parse(Plan, json.dumps(plan), source="checkpoint")
+        self.counts = Counts(**snapshot["counts"])
+        self._cars_planned = frozenset(snapshot["cars_planned"])
+        self.checkers.restore(snapshot["checkers"])

@@ -1,0 +1,110 @@
+"""The report of a simulation: one document of figures (``hems/simulation-report/1``)."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from hems.domain.errors import BadInputError
+from hems.sim.data import HouseData
+from hems.sim.house import SimHouse
+from hems.sim.loop import ClosedLoop
+from hems.sim.settings import Settings
+
+REPORT_SCHEMA: Literal["hems/simulation-report/1"] = "hems/simulation-report/1"
+FIRST_VIOLATIONS = 5
+CAPTURED_MIN_RATIO = 0.05
+"""Below this share of the rules' cost there is nothing to capture, and a ratio would be noise."""
+
+
+def deliverable_wh(house: SimHouse) -> float:
+    """What is stored, as it would come out [Wh]."""
+    return sum(each.stored_wh * each.battery.discharge_efficiency_ratio for each in house.batteries.values())
+
+
+def pending_car_wh(house: SimHouse) -> float:
+    """What cars that are plugged in at the end have not got yet [Wh]."""
+    total_wh = 0.0
+    for charger in house.chargers.values():
+        if charger.stay is not None:
+            total_wh += max(0.0, charger.stay.energy_wh - charger.values().session_energy_wh)
+    return total_wh
+
+
+def end_correction_eur(house: SimHouse, *, stored_at_start_wh: float, mean_import_eur_per_kwh: float) -> float:
+    """To be added to the cost, for what strategies may leave differently at the end [EUR].
+
+    Stored energy, and energy that a plugged-in car still waits for, are valued at the mean purchase price of the
+    window: what is in the battery will save a purchase, after its losses; what the car still needs will be bought.
+    Negative for a battery fuller than at the start.
+    """
+    gained_wh = deliverable_wh(house) - stored_at_start_wh
+    return (pending_car_wh(house) - gained_wh) / 1000 * mean_import_eur_per_kwh
+
+
+def mean_import_price(data: HouseData, settings: Settings) -> float:
+    """Mean purchase price of the window [EUR/kWh]."""
+    first, end = data.slot_index(settings.start_at), data.grid.whole_slots_before(settings.end_at)
+    return float(data.import_eur_per_kwh[first:end].mean())
+
+
+def figures(loop: ClosedLoop, *, end_eur: float) -> dict[str, Any]:
+    """One strategy's figures. Prices in EUR, energy in Wh, power in W, rounded to what means something."""
+    totals = loop.house.totals
+    times = sorted(loop.counts.plan_times_s)
+    first = loop.checkers.violations[:FIRST_VIOLATIONS]
+    return {
+        "cost_eur": round(totals.cost_eur + end_eur, 4),
+        "energy_cost_eur": round(totals.cost_eur, 4),
+        "end_correction_eur": round(end_eur, 4),
+        "import_wh": round(totals.import_wh, 1),
+        "export_wh": round(totals.export_wh, 1),
+        "peak_import_w": round(totals.peak_import_w, 1),
+        "unmet_car_wh": round(totals.unmet_car_wh, 1),
+        "pending_car_wh": round(pending_car_wh(loop.house), 1),
+        "car_wh": round(totals.car_wh, 1),
+        "discomfort_degree_h": round(totals.discomfort_degree_h, 2),
+        "tank_discomfort_degree_h": round(totals.tank_discomfort_degree_h, 2),
+        "battery_throughput_wh": round(totals.battery_throughput_wh, 1),
+        "curtailed_wh": round(totals.curtailed_wh, 1),
+        "fuse_exceeded_s": sum(totals.fuse_exceeded_s.values()),
+        "plans": loop.counts.plans,
+        "plans_refused": loop.counts.refused,
+        "plan_time_p95_s": _percentile(times, 0.95),
+        "violations": loop.checkers.violation_count,
+        "first_violations": [f"{each.at.isoformat()} {each.rule} {each.device_id}: {each.text}" for each in first],
+    }
+
+
+def _percentile(ordered: list[float], share: float) -> float | None:
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 4) if ordered else None
+
+
+def report(site_name: str, settings: Settings, strategies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The whole document."""
+    return {
+        "schema": REPORT_SCHEMA,
+        "site": site_name,
+        "start": settings.start_at.isoformat().replace("+00:00", "Z"),
+        "days": settings.days,
+        "step_s": settings.step_s,
+        "seed": settings.seed,
+        "departures": settings.departures,
+        "data": settings.folder.name,
+        "strategies": dict(strategies),
+        "captured_value_ratio": captured(strategies, against="perfect"),
+        "captured_of_informed_ratio": captured(strategies, against="informed"),
+    }
+
+
+def captured(strategies: Mapping[str, Mapping[str, Any]], *, against: str) -> float | None:
+    """(rules - plan) / (rules - best); None where one is missing or there is next to nothing to capture."""
+    if not {"rules", "plan", against} <= set(strategies):
+        return None
+    rules, plan, best = (float(strategies[name]["cost_eur"]) for name in ("rules", "plan", against))
+    possible = rules - best
+    return None if possible < CAPTURED_MIN_RATIO * abs(rules) or possible <= 0 else round((rules - plan) / possible, 4)
+
+
+def require_reported(document: Mapping[str, Any]) -> None:
+    """Raises BadInputError if a document is no simulation report."""
+    if document.get("schema") != REPORT_SCHEMA:
+        raise BadInputError(f"not a simulation report: schema is {document.get('schema')!r}")

@@ -1,0 +1,76 @@
+"""What a simulation is asked to do."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from hems.domain.errors import BadInputError
+from hems.domain.site import Site
+from hems.domain.time import SLOT_S, local_midnight, require_utc
+from hems.sim.knowledge import Departures
+
+STRATEGIES = ("unmanaged", "rules", "plan", "informed", "perfect")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One simulation; together with site file and data it decides every number of the report."""
+
+    folder: Path
+    start_at: datetime
+    days: int
+    step_s: int = 60
+    seed: int = 1
+    departures: Departures = "told"
+
+    def __post_init__(self) -> None:
+        require_utc(self.start_at)
+        if self.days < 1:
+            raise BadInputError(f"--days: at least one day, got {self.days}")
+        if self.step_s < 1 or SLOT_S % self.step_s:
+            raise BadInputError(f"--step: a divisor of {SLOT_S} s, got {self.step_s}")
+
+    @property
+    def end_at(self) -> datetime:
+        """First instant after the simulation: whole days of 24 h, so that a run has the same length all year."""
+        return self.start_at + timedelta(days=self.days)
+
+
+def parse_strategies(text: str) -> tuple[str, ...]:
+    """Strategies of a comma-separated list, in their own order.
+
+    Raises:
+        BadInputError: an unknown name, or none at all.
+    """
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = sorted(set(wanted) - set(STRATEGIES))
+    if unknown or not wanted:
+        named = f"unknown {', '.join(unknown)}" if unknown else "none given"
+        raise BadInputError(f"--strategy: {named}; choose from {', '.join(STRATEGIES)}")
+    return tuple(name for name in STRATEGIES if name in wanted)
+
+
+def parse_departures(text: str) -> Departures:
+    """What a plugged-in car tells.
+
+    Raises:
+        BadInputError: neither told nor learned.
+    """
+    match text:
+        case "told" | "learned":
+            return text
+        case _:
+            raise BadInputError(f'--departures: told or learned, got "{text}"')
+
+
+def parse_start(text: str, site: Site) -> datetime:
+    """Midnight of a date in the site's zone.
+
+    Raises:
+        BadInputError: not a date.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise BadInputError(f'--start: "{text}" is not a date; write 2024-04-01') from None
+    return local_midnight(day, site.zone).astimezone(UTC)
