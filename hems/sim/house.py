@@ -212,14 +212,14 @@ class SimHouse:
         """
         if not 1 <= step_s <= SLOT_S - self.elapsed_s % SLOT_S:
             raise ValueError(f"a step of {step_s} s at second {self.elapsed_s % SLOT_S} leaves its slot")
-        if step_s >= COARSE_STEP_S:
-            for battery in self.batteries.values():
-                battery.settle()
         self._enter_slot()
         left_s = step_s
         stretches: list[Stretch] = []
         while left_s > 0:
             self._expire()
+            if step_s >= COARSE_STEP_S:
+                for battery in self.batteries.values():
+                    battery.settle()
             stretch = self._advance_stretch(self._stretch_s(left_s))
             stretches.append(stretch)
             left_s -= stretch.seconds
