@@ -22,6 +22,9 @@ from hems.solving.weights import Weights
 UNBOUNDED_KW = 1e4
 """A connection without a limit that matters [kW]."""
 
+SLACK_SPARE_KW = 0.0005
+"""Room for rounding where the connection is exceeded anyway, half of what the check tolerates [kW]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryColumns:
@@ -130,7 +133,12 @@ def house_of(problem: PlanningProblem, weights: Weights) -> House:
         slack_export_kw=np.minimum(excess_export_kw, help_kw),
     )
     if batteries:
-        _sell_sun_only(frame, connection, pv, fixed_kw=np.maximum(made_kw[False] + np.minimum(hopeless_kw, 0), 0))
+        _sell_sun_only(
+            frame,
+            connection,
+            pv,
+            fixed_kw=np.maximum(made_kw[False] + np.minimum(hopeless_kw, 0), hopeless_kw - net_kw),
+        )
     return House(program=program, connection=connection, batteries=batteries, cars=cars, heat=heat, pv=pv)
 
 
@@ -157,7 +165,8 @@ def _connection(frame: Frame, *, slack_import_kw: Numbers, slack_export_kw: Numb
     for sign, slack_kw in ((-1.0, slack_import_kw), (1.0, slack_export_kw)):
         slots = np.flatnonzero(slack_kw > 0)
         price = (buy if sign < 0 else -sell)[slots]
-        over = program.columns(len(slots), upper=slack_kw[slots], cost=(frame.weights.connection + price) * hours)
+        room_kw = slack_kw[slots] + SLACK_SPARE_KW
+        over = program.columns(len(slots), upper=room_kw, cost=(frame.weights.connection + price) * hours)
         program.put(frame.balance[slots], over, sign)
     importing = program.binaries(len(tempting))
     for columns, limit_kw, side in ((taken, import_max_kw, 0), (given, export_max_kw, 1)):

@@ -14,7 +14,7 @@ from hems.domain.plan import Origin, Plan
 from hems.domain.problem import PlanningProblem
 from hems.planning.outcome import Powers, Series, Values, plan_of
 from hems.planning.plausible import connected_ratio, plausible
-from hems.solving.house import House, house_of
+from hems.solving.house import BatteryColumns, House, house_of
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
 from hems.solving.program import Arrays, Flags, Indices, Numbers
 from hems.solving.weights import weights_for
@@ -27,6 +27,9 @@ GAP_RATIO = 0.001
 
 BOTH_WAYS_KW = 1e-5
 """A battery that charges and discharges more than this in one slot burns energy."""
+
+EDGE_KWH = 1e-6
+"""A battery this close to its window is back inside; the solver is exact to a tenth of it."""
 
 REPAIRS_MAX = 4
 """Rounds of forbidding the lesser direction slot by slot, before it is forbidden everywhere."""
@@ -56,8 +59,9 @@ def solve(problem: PlanningProblem) -> Solved:
     problem = plausible(problem)
     house = house_of(problem, weights_for(problem))
     arrays = house.program.frozen()
-    arrays, solution, solver = _with_pattern(house, arrays, gap=GAP_EUR + GAP_RATIO * _bill_eur(problem))
-    arrays, solution = _settled(house, arrays, solution)
+    arrays, relaxed = _settled(house, arrays, solve_linear(arrays))
+    gap = GAP_EUR + GAP_RATIO * _bill_eur(problem)
+    arrays, solution, solver = _with_pattern(house, arrays, relaxed, gap=gap)
     solution = _one_way(house, arrays, solution)
     plan = plan_of(
         problem, _powers(problem, house, solution), values=_values(problem, house, solution), origin=Origin.SOLVER
@@ -72,26 +76,24 @@ def _bill_eur(problem: PlanningProblem) -> float:
     return price * energy_wh / 1000
 
 
-def _with_pattern(house: House, arrays: Arrays, *, gap: float) -> tuple[Arrays, Solution, str]:
+def _with_pattern(house: House, arrays: Arrays, relaxed: Solution, *, gap: float) -> tuple[Arrays, Solution, str]:
     """The program with its whole numbers fixed, its solution, and who found the pattern."""
     if len(arrays.whole) == 0:
-        return arrays, solve_linear(arrays), "glop"
+        return arrays, relaxed, "glop"
     rounded: tuple[Arrays, Solution] | None = None
     if len(house.connection.tempting) == 0:
-        relaxed = solve_linear(arrays)
         fixed = _fixed(house, arrays, relaxed.values)
         rounded = fixed, solve_linear(fixed, start=relaxed)
         if rounded[1].cost - relaxed.cost <= gap:
             return *rounded, "glop, pattern rounded"
     try:
         fixed = _fixed(house, arrays, solve_whole(_searchable(house, arrays), gap=gap))
-        found = fixed, solve_linear(fixed)
-        if rounded is None or found[1].cost < rounded[1].cost:
-            return *found, "gscip"
+        found = fixed, solve_linear(fixed, start=relaxed)
     except UnsolvedError:
-        if rounded is None:
-            return *_without_temptation(house, arrays), "glop, export at the import price"
-    return *rounded, "glop, pattern rounded, gap open"
+        return *(rounded or _without_temptation(house, arrays)), "glop, no pattern found"
+    if rounded is not None and rounded[1].cost <= found[1].cost:
+        return *rounded, "glop, pattern rounded, gap open"
+    return *found, "gscip"
 
 
 def _fixed(house: House, arrays: Arrays, values: Numbers) -> Arrays:
@@ -144,29 +146,37 @@ def _without_temptation(house: House, arrays: Arrays) -> tuple[Arrays, Solution]
     return fixed, solve_linear(fixed)
 
 
-def _settled(house: House, arrays: Arrays, solution: Solution) -> tuple[Arrays, Solution]:
-    """The solution in which a battery found outside its window only moves back in, and then stays.
+def _settled(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution]:
+    """The program in which a battery found outside its window only moves back in, and then stays.
 
     The window is physics or warranty: no wish may push a battery further out. The slot in which it is back is
-    taken from the first solution; resting outside and holding inside are always possible, so this is feasible.
+    taken from the relaxed solution. Where that slot rested on what is now forbidden (a second battery that took
+    the energy while itself outside), nothing more is asked than never to move outwards, which resting fulfils.
     """
-    lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for battery in house.batteries:
-        energy_kwh = solution.values[battery.energy]
-        for bounds, outward, edge_kwh, sign in (
-            (lower, battery.discharge, battery.floor_kwh, 1.0),
-            (upper, battery.charge, battery.ceiling_kwh, -1.0),
-        ):
-            if sign * bounds[battery.energy[0]] >= sign * edge_kwh:
-                continue
-            back = np.flatnonzero(sign * energy_kwh >= sign * edge_kwh - 1e-6)
-            first = int(back[0]) if len(back) else len(energy_kwh)
-            bounds[battery.energy[first:]] = edge_kwh
-            upper[outward[: first + 1]] = 0.0
-    if np.array_equal(lower, arrays.lower) and np.array_equal(upper, arrays.upper):
-        return arrays, solution
-    settled = replace(arrays, lower=lower, upper=upper)
-    return settled, solve_linear(settled, start=solution)
+    outside = [at for at in house.batteries if _is_outside(at, arrays)]
+    if not outside:
+        return arrays, relaxed
+    for stays in (True, False):
+        lower, upper = arrays.lower.copy(), arrays.upper.copy()
+        for battery in outside:
+            below = lower[battery.energy[0]] < battery.floor_kwh
+            edge_kwh, sign = (battery.floor_kwh, 1.0) if below else (battery.ceiling_kwh, -1.0)
+            back = np.flatnonzero(sign * relaxed.values[battery.energy] >= sign * edge_kwh - EDGE_KWH)
+            first = int(back[0]) if stays and len(back) else len(battery.energy)
+            (lower if below else upper)[battery.energy[first:]] = edge_kwh - sign * 2 * EDGE_KWH
+            upper[(battery.discharge if below else battery.charge)[: first + 1]] = 0.0
+        settled = replace(arrays, lower=lower, upper=upper)
+        try:
+            return settled, solve_linear(settled, start=relaxed)
+        except UnsolvedError:
+            if not stays:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def _is_outside(battery: BatteryColumns, arrays: Arrays) -> bool:
+    start = battery.energy[0]
+    return bool(arrays.lower[start] < battery.floor_kwh or arrays.upper[start] > battery.ceiling_kwh)
 
 
 def _one_way(house: House, arrays: Arrays, solution: Solution) -> Solution:
