@@ -94,10 +94,7 @@ def forecast_load(history: SlotHistory, *, grid: SlotGrid, issued_at: datetime, 
     positions = wall_positions(grid, zone)
     unlike = _unlikeness(seen, now=positions[0], slot_s=grid.slot_s)
     typical_w = weighted_mean((value, 1.0) for value in known) or 0.0
-    samples = [
-        same_time_samples(seen, position, _weights(unlike, position, seen.per_day, lead_s=index * grid.slot_s))
-        for index, position in enumerate(positions)
-    ]
+    samples = _samples(seen, positions, unlike, slot_s=grid.slot_s)
     carried_w = CARRY_RATIO * _recent_excess_w(seen, positions[0], unlike, slot_s=grid.slot_s)
     mean_w = tuple(
         max(0.0, _centre_w(each, otherwise_w=typical_w) + carried_w * math.exp(-index * grid.slot_s / CARRY_FADE_S))
@@ -146,9 +143,22 @@ def _unlikeness(seen: WallSeries, *, now: int, slot_s: int) -> list[float]:
     return [(middling if difference is None else difference) - found[0] for difference in differences]
 
 
+def _samples(seen: WallSeries, positions: Sequence[int], unlike: Sequence[float], *, slot_s: int) -> list[list[Sample]]:
+    """Per slot the values of earlier days with their weights, which change by the hour ahead and with the day."""
+    weights: dict[tuple[int, int], list[float]] = {}
+    samples: list[list[Sample]] = []
+    for index, position in enumerate(positions):
+        lead_h = min(index * slot_s, LATER_S) // 3600
+        key = (position // seen.per_day, lead_h)
+        if key not in weights:
+            weights[key] = _weights(unlike, position, seen.per_day, lead_s=lead_h * 3600)
+        samples.append(same_time_samples(seen, position, weights[key]))
+    return samples
+
+
 def _weights(unlike: Sequence[float], position: int, per_day: int, *, lead_s: float) -> list[float]:
     """Weight of each day before a slot that lies ``lead_s`` ahead."""
-    strictness = STRICTNESS_NOW + (STRICTNESS_LATER - STRICTNESS_NOW) * min(1.0, lead_s / LATER_S)
+    strictness = STRICTNESS_NOW + (STRICTNESS_LATER - STRICTNESS_NOW) * lead_s / LATER_S
     ours = is_weekend(position, per_day)
     return [
         math.exp(-lag / AGE_DAYS - difference / strictness)

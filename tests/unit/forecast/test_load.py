@@ -91,6 +91,20 @@ def test_a_day_of_the_changed_clock_lines_up_in_the_past_too():
     assert forecast.mean_w == pytest.approx(day_with_peak(7))
 
 
+def test_an_hour_that_was_lived_twice_counts_as_the_mean_of_both():
+    """Sunday, 27 October: 400 W from 02:00 to 03:00 summer time, 800 W in the same hour of winter time."""
+    sunday: list[float | None] = [*[200.0] * 8, *[400.0] * 4, *[800.0] * 4, *[200.0] * 84]
+    forecast = forecast_after(sunday, start_at=datetime(2024, 10, 26, 22, tzinfo=UTC))
+    assert forecast.mean_w == pytest.approx([600.0 if 8 <= slot < 12 else 200.0 for slot in range(96)])
+
+
+def test_a_load_that_ends_early_does_not_make_the_next_hours_negative():
+    """3,000 W from 00:00 to 01:00 every day, today nothing: what is missing is carried, but not below 0 W."""
+    nightly: list[float | None] = [*[3_000.0] * 4, *[50.0] * 92]
+    forecast = forecast_after([*nightly * 7, 3_000.0, 3_000.0, 0.0, 0.0], count=8)
+    assert min(forecast.mean_w) == 0.0
+
+
 def test_a_grid_of_other_slots_than_the_history_is_refused():
     history = SlotHistory(start_at=MONDAY_AT, mean_w=[1.0] * 48, slot_s=1800)
     with pytest.raises(ValueError, match="1800 s"):
