@@ -156,8 +156,16 @@ def _chargers(file: SiteFile, tree: Tree) -> Iterator[Finding]:
         elif device.min_current > fuse_a:
             message = f"charging begins at {device.min_current:g} A, more than {whose} ({fuse_a:g} A)"
             yield tree.error(at_minimum, message, "the charger would never start")
+        elif device.max_power is not None and device.max_power < (least_w := _least_charging_w(device)):
+            message = f"charging begins at {least_w / 1000:.2g} kW ({device.min_current:g} A), more than max_power"
+            yield tree.error((*path, "max_power"), message, "the charger would never start")
         else:
             yield from _charger_above_fuse(tree, path, device, fuse_a, whose)
+
+
+def _least_charging_w(device: ChargerEntry) -> float:
+    """Power of the smallest current; a charger that switches phases begins on one [W]."""
+    return device.min_current * (3 if device.phases == 3 else 1) * VOLTAGE_V
 
 
 def _charger_above_fuse(tree: Tree, path: Path, device: ChargerEntry, fuse_a: float, whose: str) -> Iterator[Finding]:

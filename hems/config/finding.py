@@ -95,11 +95,16 @@ def lines_of(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
-def place_inside(text: str, line: int, column: int) -> Place:
-    """A place of the YAML reader, moved to the end of the last line with content where it lies behind it."""
+def content_lines(text: str) -> list[str]:
+    """Lines up to the last one with content; at least one."""
     lines = lines_of(text)
     while len(lines) > 1 and not lines[-1].strip():
         lines.pop()
+    return lines
+
+
+def place_inside(lines: Sequence[str], line: int, column: int) -> Place:
+    """A place of the YAML reader in :func:`content_lines`; one behind them moves to the end of the last."""
     if line > len(lines):
         return Place(len(lines), len(lines[-1]) + 1)
     return Place(max(line, 1), max(1, min(column, len(lines[line - 1]) + 1)))
@@ -108,7 +113,7 @@ def place_inside(text: str, line: int, column: int) -> Place:
 def place_of_offset(text: str, offset: int) -> Place:
     """Place of a character by its index."""
     before = lines_of(text[: max(offset, 0)])
-    return place_inside(text, len(before), len(before[-1]) + 1)
+    return place_inside(content_lines(text), len(before), len(before[-1]) + 1)
 
 
 def render(findings: Sequence[Finding], *, source: str, text: str) -> str:

@@ -26,7 +26,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from hems.config.finding import Finding, Place, error_at, place_inside, place_of_offset, warning_at
+from hems.config.finding import Finding, Place, content_lines, error_at, place_inside, place_of_offset, warning_at
 from hems.config.quantity import quoted
 
 DEPTH_MAX: Final = 12
@@ -162,6 +162,7 @@ class _Reader:
     value_at: dict[Path, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.lines = content_lines(self.text)
         self.events: Iterator[Event] = iter(YAML(typ="safe", pure=True).parse(self.text))
 
     def document(self) -> dict[str, Value] | None:
@@ -188,7 +189,7 @@ class _Reader:
 
     def place(self, mark: StreamMark) -> Place:
         """Place of an event."""
-        return place_inside(self.text, mark.line + 1, mark.column + 1)
+        return place_inside(self.lines, mark.line + 1, mark.column + 1)
 
     def value(self, event: Event, path: Path) -> Value:
         """The value that an event begins."""
@@ -261,7 +262,7 @@ def _syntax_problem(text: str, error: MarkedYAMLError) -> _Problem:
     begins_above = error.context_mark is not None and mark is not None and error.context_mark.line < mark.line
     if begins_above and any(symptom in problem for symptom in ("expected ':'", "end of stream", "expected ','")):
         mark = error.context_mark  # where it began says more than where the parser gave up
-    place = Place(1, 1) if mark is None else place_inside(text, mark.line + 1, mark.column + 1)
+    place = Place(1, 1) if mark is None else place_inside(content_lines(text), mark.line + 1, mark.column + 1)
     if "'\\t'" in problem:
         return place, (), "a tab cannot indent a line", "use spaces"
     return place, (), next((words for symptom, words in _PLAIN_WORDS if symptom in problem), problem), None

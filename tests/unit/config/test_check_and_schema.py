@@ -44,6 +44,21 @@ def test_the_summary_says_what_the_house_is(capsys):
     )
 
 
+def test_the_summary_tells_circuits_phases_and_fixed_prices(tmp_path, capsys):
+    path = tmp_path / "site.yaml"
+    text = changed("source: {type: day_ahead, area: NL}", "source: {type: fixed, price: 0.20 EUR/kWh}")
+    path.write_text(text)
+
+    assert check(path, as_json=False) == 0
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "import at most 17 kW" in lines
+    assert "circuit carport 16 A per phase, behind garage" in lines
+    assert "Guest (guest): charger, 1.38 kW to 3.68 kW, from 6 A, L2, circuit carport" in lines
+    assert "import = 0.3872 EUR/kWh at every hour" in lines
+    assert "export = 0.18 EUR/kWh at every hour" in lines
+
+
 def test_warnings_are_printed_and_the_file_is_still_good(tmp_path, capsys):
     path = tmp_path / "site.yaml"
     path.write_text(changed("export_limit: 10 kW", "export_limit: 5 kW"))

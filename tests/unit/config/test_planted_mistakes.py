@@ -24,6 +24,9 @@ SYNTAX: Mistakes = {
     "empty value": ("  currency: EUR", "  »currency:", ("site.currency", "has no value", "delete the line")),
     "reference": ("fuse: 25 A", "fuse: »*main", ("*name", "write the value out")),
     "unknown tag": ("!secret carport", "»!env carport", ("connections.carport.password", '"!env"', "!secret NAME")),
+    "secret without a name": ("!secret carport", "»!secret ''", ("a secret needs a name", "!secret wallbox")),
+    "list as a setting's name": ("version: 1", "? »[version]\n: 1", ("plain text",)),
+    "half a character": ("Kerkstraat 12", r'»"\ud83c"', ("half a character",)),
     "second document": ("connections:\n", "»---\nconnections:\n", ("second document",)),
 }
 
@@ -98,6 +101,17 @@ SCHEMA: Mistakes = {
     "one value where a list belongs": ("[{peak: 6 kWp, tilt: 35 deg, azimuth: 180 deg}]", "»6 kWp", ("list",)),
     "two phases": ("phases: 3", "phases: »2", ('"2"', "one of 1, 3")),
     "yes instead of true": ("planes: [", "curtailable: »yes, planes: [", ('"yes"', "neither true nor false")),
+    "blank name": ("name: Kerkstraat 12", 'name: »" "', ("name that can be read",)),
+    "endless name": ("Kerkstraat 12", "»" + "Kerkstraat" * 7, ("70 characters", "the most is 60")),
+    "list where one value belongs": ("fuse: 25 A", "fuse: »[25 A]", ("one value",)),
+    "list where a kind belongs": ("kind: heat_pump", "kind: »[heat_pump]", ("one of battery",)),
+    "serial port by another name": ("/dev/serial/by-id/usb-FTDI_P1-0000", "»/dev/ttyAMA0", ("/dev/serial/by-id/",)),
+    "no address of a broker": ('"mqtts://broker.example:8883"', "»broker.example", ("mqtts://broker.example:8883",)),
+    "host with a scheme": ("192.0.2.20, unit", "»http://192.0.2.20, unit", ("not a host name", "192.0.2.20")),
+    "unit out of range": ("unit: 2", "unit: »256", ("whole number from 0 to 255",)),
+    "performance in words": ("max_power: 2.5 kW", "max_power: 2.5 kW\n    cop_at_7: »good", ("plain number", "3.8")),
+    "performance in percent": ("max_power: 2.5 kW", "max_power: 2.5 kW\n    cop_at_7: »380", ("between 1 and 10",)),
+    "negative reserve": ("reserve: 20 %", "reserve: »-20 %", ('"-20 %" is too small', "the least is 0 %")),
     "newer version": ("version: 1", "version: »2", ('"2"', "one of 1")),
 }
 
@@ -111,6 +125,7 @@ REFERENCES: Mistakes = {
     ),
     "circuit fed by nothing": ("parent: Garage", "parent: »Shed", ('circuit "Carport"', 'no circuit "Shed"')),
     "two circuits of one name": ("name: Carport,", "name: »Garage,", ("two circuits", "line 19")),
+    "circuit without a letter for an id": ("name: Carport,", 'name: »"§",', ("Latin letter",)),
     "circuit called main": ("name: Carport,", "name: »Main,", ("main fuse", "another name")),
     "duplicated device name": ("name: Guest", "name: »Driveway", ('called "Driveway"', "the first is on line 33")),
     "names that make one id": ("name: Guest", "name: »Hybrid PV", ('"Hybrid" on line 23', '"hybrid-pv"')),
@@ -155,6 +170,11 @@ CROSSCHECKS: Mistakes = {
         "max_current: 16 A\n    circuit: Garage",
         "max_current: »5 A\n    circuit: Garage",
         ("5 A is less than the smallest current, 6 A", "never start"),
+    ),
+    "power of a charger below its smallest current": (
+        "phases: auto\n",
+        "phases: auto\n    max_power: »1.2 kW\n",
+        ("charging begins at 1.4 kW (6 A)", "never start"),
     ),
     "reserve outside the window": ("reserve: 20 %", "reserve: »5 %", ("5 % is outside the window of 10 to 95 %",)),
     "one-phase charger on no phase": (
