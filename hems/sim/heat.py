@@ -99,6 +99,8 @@ class SimHeatPump:
         self.power_w = 0.0
         self.room_c = None if pump.room is None else (pump.room.comfort_min_c + pump.room.comfort_max_c) / 2
         self.tank_c = None if pump.tank is None else (pump.tank.temperature_min_c + pump.tank.temperature_max_c) / 2
+        self.overheat_k = 0.0
+        """Warmth that the pump put into a room that was above its band already, as far as it has not leaked out [K]."""
         self._wanted_w: float | None = None
         self._running = False
         self._since_s = 10**9
@@ -173,11 +175,28 @@ class SimHeatPump:
         if room is not None and self.room_c is not None:
             settled_c = self.outdoor_c + to_room_w / room.loss_w_per_k
             decay = math.exp(-seconds / 3600 / room.time_constant_h)
+            above_k = to_room_w / room.loss_w_per_k if self.room_c >= room.comfort_max_c else 0.0
+            self.overheat_k = above_k + (self.overheat_k - above_k) * decay
             self.room_c = settled_c + (self.room_c - settled_c) * decay
         if tank is not None and self.tank_c is not None:
             net_w = to_tank_w - self.draw_w - tank.loss_w_per_k * (self.tank_c - around_tank_c)
             after_c = self.tank_c + net_w * seconds / 3600 / tank_capacity_wh_per_k(tank)
             self.tank_c = max(after_c, COLD_WATER_C)
+
+    def discomfort_k(self) -> float:
+        """How far the room is below its band, or above it by the pump's doing [K].
+
+        Hot weather is not the pump's doing: unmanaged, home B would have 272 degree hours from June to September.
+        """
+        room = self.pump.room
+        if room is None or self.room_c is None:
+            return 0.0
+        return max(room.comfort_min_c - self.room_c, min(self.room_c - room.comfort_max_c, self.overheat_k), 0.0)
+
+    def tank_discomfort_k(self) -> float:
+        """How far the water is below its lower temperature [K]."""
+        tank = self.pump.tank
+        return 0.0 if tank is None or self.tank_c is None else max(tank.temperature_min_c - self.tank_c, 0.0)
 
     def values(self) -> HeatPumpValues:
         """Power and temperatures."""
@@ -188,6 +207,7 @@ class SimHeatPump:
         return {
             "power_w": self.power_w,
             "room_c": self.room_c,
+            "overheat_k": self.overheat_k,
             "tank_c": self.tank_c,
             "wanted_w": self._wanted_w,
             "running": self._running,
@@ -198,6 +218,7 @@ class SimHeatPump:
         """Inverse of :meth:`state`."""
         self.power_w = number(state, "power_w")
         self.room_c = optional_number(state, "room_c")
+        self.overheat_k = number(state, "overheat_k")
         self.tank_c = optional_number(state, "tank_c")
         self._wanted_w = optional_number(state, "wanted_w")
         self._running = bool(state["running"])

@@ -313,12 +313,8 @@ class SimHouse:
             totals.car_wh += charger.power_w * hours
         totals.unmet_car_wh = sum(charger.unmet_wh for charger in self.chargers.values())
         for pump in self.heat_pumps.values():
-            room, tank = pump.pump.room, pump.pump.tank
-            if room is not None and pump.room_c is not None:
-                outside_k = max(room.comfort_min_c - pump.room_c, pump.room_c - room.comfort_max_c, 0.0)
-                totals.discomfort_degree_h += outside_k * hours
-            if tank is not None and pump.tank_c is not None:
-                totals.tank_discomfort_degree_h += max(tank.temperature_min_c - pump.tank_c, 0.0) * hours
+            totals.discomfort_degree_h += pump.discomfort_k() * hours
+            totals.tank_discomfort_degree_h += pump.tank_discomfort_k() * hours
         for circuit, power_w in phase_w.items():
             exceeded_s = self._exceeded_s(circuit, power_w, stretch)
             if exceeded_s:

@@ -28,7 +28,7 @@ class Totals:
     unmet_car_wh: float = 0.0
     """Energy that cars left without, against min(wanted, charger power x connected time)."""
     discomfort_degree_h: float = 0.0
-    """Room outside its comfort band."""
+    """Room below its comfort band, or above it by heating: a hot summer is nobody's fault."""
     tank_discomfort_degree_h: float = 0.0
     """Hot water below its lower temperature."""
     fuse_exceeded_s: dict[str, int] = field(default_factory=dict)

@@ -283,6 +283,21 @@ def test_a_heat_pump_that_is_told_to_run_for_ever_stops_itself():
     assert pump.room_c <= 25.2
 
 
+def test_a_cold_room_and_an_overheated_one_are_discomfort_but_a_hot_summer_is_not():
+    """Band 20..22. Unheated at 30 outside: 21 + 9 (1 - exp(-1)) = 26.7 after 60 h, which nobody caused."""
+    summer, oven, frost = (SimHeatPump(replace(PUMP, tank=None)) for _ in range(3))
+    for pump, outdoor_c, power_w in ((summer, 30.0, 0.0), (oven, 15.0, 2_500.0), (frost, -10.0, 0.0)):
+        pump.outdoor_c = outdoor_c
+        pump.apply(HeatPumpPower(power_w=power_w))
+        live(pump, 60 * 3_600)
+    assert summer.room_c == pytest.approx(30 - 9 * math.exp(-1))
+    assert summer.discomfort_k() == 0.0
+    assert oven.room_c is not None
+    assert oven.discomfort_k() == pytest.approx(oven.room_c - 22.0)
+    assert oven.discomfort_k() > 2.0
+    assert frost.discomfort_k() == pytest.approx(20 - (-10 + 31 * math.exp(-1)))
+
+
 def test_hot_water_is_drawn_mornings_and_evenings_and_sums_to_the_day():
     tank = PUMP.tank
     assert tank is not None
