@@ -13,6 +13,9 @@ from hems.sim.household import Household
 
 PhasePower = tuple[float, float, float]
 
+MEMORY_S = 3_600
+"""Kept for a reader that comes late, at least and at most twice this; in an unmanaged run nobody reads at all [s]."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -66,12 +69,14 @@ class SimMeter:
     def note(self, stretch: Stretch) -> None:
         """Something flowed."""
         self._pending.append(stretch)
+        if self._pending[0].end_s <= stretch.end_s - 2 * MEMORY_S:
+            self._pending = [each for each in self._pending if each.end_s > stretch.end_s - MEMORY_S]
 
     def read(self, *, elapsed_s: float, start_mono_s: float) -> Reading[GridValues]:
         """Newest telegram; the same reading again when none came since the last call."""
         telegram_s = math.floor((elapsed_s - self._latency_s) / self._period_s) * self._period_s
         if telegram_s > self._seen_s:
-            values = self._between(self._seen_s, telegram_s)
+            values = self._between(max(self._seen_s, self._pending[0].start_s), telegram_s)
             self.last = Reading(value=values, mono_s=start_mono_s + telegram_s + self._latency_s)
             self._seen_s = telegram_s
             self._pending = [stretch for stretch in self._pending if stretch.end_s > telegram_s]

@@ -88,6 +88,17 @@ def test_a_slow_meter_keeps_its_last_telegram_and_sees_one_second_in_ten():
     assert seen.phase_power_high_w.l1 == pytest.approx(seconds_w[39:140:10, 0].max())
 
 
+def test_a_meter_that_nobody_reads_forgets():
+    house = make()
+    for _ in range(96):
+        house.advance(900)
+    assert len(house.state()["meter"]["pending"]) <= 2 * 60
+    seconds_w = house.household.seconds(START_UNIX_S, 86_400)
+    first_s = house.state()["meter"]["pending"][0][0]
+    assert first_s >= 86_400 - 7_200
+    assert grid_of(house).power_w == pytest.approx(seconds_w[first_s:86_399].sum(axis=1).mean())
+
+
 def test_import_and_export_are_paid_at_the_slots_prices():
     """Two hours: 2.4 kW of sun against 400 W, then a battery charging 3 kW on top of 400 W at night."""
     data = flat_data(home_a(), load_w=400.0)
