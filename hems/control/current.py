@@ -43,17 +43,19 @@ def choose_offer(charger: Charger, *, power_w: float, headroom_a: Mapping[int, f
         if high_w <= 0 or power_w < low_w * (1 - 1e-9):
             continue
         amps = min(power_w, high_w) / (count * VOLTAGE_V)
-        current_a = max(math.floor(amps / CURRENT_STEP_A + 1e-6) * CURRENT_STEP_A, charger.current_min_a)
+        stepped_a = round(math.floor(amps / CURRENT_STEP_A + 1e-6) * CURRENT_STEP_A, 1)
+        # A smallest current between two steps, 6.25 A say, is itself an offer.
+        current_a = max(stepped_a, charger.current_min_a)
         power_here_w = charger.power_at_w(current_a=current_a, phase_count=count)
         if power_here_w > best.power_w * 1.05:
-            best = Offer(current_a=round(current_a, 1), phase_count=count, power_w=power_here_w)
+            best = Offer(current_a=current_a, phase_count=count, power_w=power_here_w)
     return best
 
 
 def _power_range(charger: Charger, count: int, headroom_a: float) -> tuple[float, float]:
     """Smallest and largest power on a number of phases; (0, 0) where the minimum does not fit."""
-    most_a = min(charger.current_max_a, headroom_a)
+    nameplate_a = charger.power_max_w / (count * VOLTAGE_V)
+    most_a = min(charger.current_max_a, headroom_a, nameplate_a)
     if most_a < charger.current_min_a:
         return 0.0, 0.0
-    low_w = charger.power_at_w(current_a=charger.current_min_a, phase_count=count)
-    return low_w, charger.power_at_w(current_a=most_a, phase_count=count)
+    return charger.current_min_a * count * VOLTAGE_V, most_a * count * VOLTAGE_V

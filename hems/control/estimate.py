@@ -1,11 +1,18 @@
 """From readings to what the house is doing: power balance, residual load, who is silent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hems.control.plausible import (
+    plausible_battery,
+    plausible_charger,
+    plausible_grid,
+    plausible_heat_pump,
+    plausible_pv,
+)
 from hems.control.state import ControlState, HourHigh
-from hems.domain.power import PhaseValues, phase_sum, spread
+from hems.domain.power import ALL_PHASES, Phase, PhaseValues
 from hems.domain.reading import (
     BatteryValues,
     ChargerValues,
@@ -15,10 +22,11 @@ from hems.domain.reading import (
     PvValues,
     Reading,
 )
-from hems.domain.site import DeviceId, Site
+from hems.domain.site import Controllable, DeviceId, Site
 from hems.domain.time import Now
 
 T = TypeVar("T")
+D = TypeVar("D", bound=Controllable)
 
 DEVICE_AGE_MAX_S = 30.0
 """A device reading older than this is not acted on; half the shortest lease. Step drives with longer ticks poll
@@ -42,6 +50,8 @@ class Estimate:
     """Highest one-second residual load per phase since the tick before; None without a grid reading [W]."""
     residual_highs: tuple[HourHigh, ...]
     silent: frozenset[DeviceId]
+    device_phase_w: PhaseValues
+    """Power of all metered devices per phase [W]."""
 
     def power_w(self, device_id: DeviceId) -> float | None:
         """Measured power of a device, load convention [W]."""
@@ -57,10 +67,12 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     grid = None
     if image.grid is not None:
         grid = image.grid.usable(mono_s=now.mono_s, max_age_s=site.meter.max_age_s)
-    pv = _usable(image.pv, (device.id for device in site.pv), now)
-    batteries = _usable(image.batteries, (device.id for device in site.batteries), now)
-    chargers = _usable(image.chargers, (device.id for device in site.chargers), now)
-    heat_pumps = _usable(image.heat_pumps, (device.id for device in site.heat_pumps), now)
+        if grid is not None and not plausible_grid(grid, site):
+            grid = None
+    pv = _usable(site.pv, image.pv, plausible_pv, now)
+    batteries = _usable(site.batteries, image.batteries, plausible_battery, now)
+    chargers = _usable(site.chargers, image.chargers, plausible_charger, now)
+    heat_pumps = _usable(site.heat_pumps, image.heat_pumps, plausible_heat_pump, now)
     answering: set[DeviceId] = {*pv, *batteries, *chargers, *heat_pumps}
     silent = {device.id for device in site.controllables if device.id not in answering}
     if grid is None:
@@ -68,6 +80,10 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     devices = _device_phase_power(site, pv, batteries, chargers, heat_pumps)
     residual_w = None if grid is None else grid.power_w - devices.total
     high = None if grid is None else _residual_high(site, grid, devices)
+    # The meter lags behind the devices: its high may still hold what a device drew a moment ago. For this tick that is
+    # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
+    drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
+    lasting = None if grid is None else _residual_high(site, grid, drawn)
     return Estimate(
         grid=grid,
         pv=pv,
@@ -76,18 +92,21 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         heat_pumps=heat_pumps,
         residual_w=residual_w,
         residual_high_w=high,
-        residual_highs=_remember(state.residual_highs, high, now),
+        residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
+        device_phase_w=devices,
     )
 
 
-def _usable(readings: Mapping[DeviceId, Reading[T]], known: Iterable[DeviceId], now: Now) -> dict[DeviceId, T]:
+def _usable(
+    devices: Sequence[D], readings: Mapping[DeviceId, Reading[T]], plausible: Callable[[T, D], bool], now: Now
+) -> dict[DeviceId, T]:
     found: dict[DeviceId, T] = {}
-    for device_id in known:
-        reading = readings.get(device_id)
+    for device in devices:
+        reading = readings.get(device.id)
         value = None if reading is None else reading.usable(mono_s=now.mono_s, max_age_s=DEVICE_AGE_MAX_S)
-        if value is not None:
-            found[device_id] = value
+        if value is not None and plausible(value, device):
+            found[device.id] = value
     return found
 
 
@@ -98,13 +117,18 @@ def _device_phase_power(
     chargers: Mapping[DeviceId, ChargerValues],
     heat_pumps: Mapping[DeviceId, HeatPumpValues],
 ) -> PhaseValues:
-    parts = [spread(pv[plant.id].power_w, plant.phases) for plant in site.pv if plant.id in pv]
-    parts += [spread(batteries[each.id].power_w, each.phases) for each in site.batteries if each.id in batteries]
-    parts += [spread(heat_pumps[each.id].power_w, each.phases) for each in site.heat_pumps if each.id in heat_pumps]
+    parts = [(pv[plant.id].power_w, plant.phases) for plant in site.pv if plant.id in pv]
+    parts += [(batteries[each.id].power_w, each.phases) for each in site.batteries if each.id in batteries]
+    parts += [(heat_pumps[each.id].power_w, each.phases) for each in site.heat_pumps if each.id in heat_pumps]
     for charger in site.chargers:
         if (values := chargers.get(charger.id)) is not None:
-            parts.append(spread(values.power_w, charger.wired_phases(values.phase_count)))
-    return phase_sum(parts)
+            parts.append((values.power_w, charger.wired_phases(values.phase_count)))
+    sum_w = dict.fromkeys(ALL_PHASES, 0.0)
+    for power_w, phases in parts:
+        share_w = power_w / len(phases)
+        for phase in phases:
+            sum_w[phase] += share_w
+    return PhaseValues(l1=sum_w[Phase.L1], l2=sum_w[Phase.L2], l3=sum_w[Phase.L3])
 
 
 def _residual_high(site: Site, grid: GridValues, devices: PhaseValues) -> PhaseValues:

@@ -5,6 +5,7 @@ Bounds by authority: the device itself, the fuses, the operator, the household. 
 assumes the worst that is physically possible and says so.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from hems.control import switching
 from hems.control.arbitrate import Bound, settle
 from hems.control.current import choose_offer, highest_power_w
 from hems.control.estimate import Estimate
-from hems.control.headroom import Headroom, headroom
+from hems.control.exchange import WIDE_W, Exchange, exchange, filled
+from hems.control.headroom import Headroom, counted_production_w, headroom
 from hems.control.state import ControlState, SwitchMemory
 from hems.domain.command import (
     Action,
@@ -37,6 +39,8 @@ LEASE_MIN_S = 60.0
 """A driver's hardware timers resolve seconds to a minute; a dead daemon is noticed within this time."""
 LEASE_TICKS = 2.5
 """A lease outlives two missed ticks, so that one late tick does not drop every device into its safe state."""
+LEASE_MAX_S = 1_800.0
+"""No regular step is longer than a slot; the first tick after a suspended night must not grant a day."""
 PHASE_DWELL_S = 600.0
 """Between two changes of the number of phases: contactors are rated for some 10^5 operations, cars dislike more."""
 CHARGE_RUN_MIN_S = 300.0
@@ -44,8 +48,6 @@ CHARGE_RUN_MIN_S = 300.0
 CHARGE_REST_MIN_S = 120.0
 PV_OVERSHOOT_RATIO = 1.3
 """Cold, bright modules pass their peak power by up to a fifth: a limit above this is no limit."""
-WIDE = 1e9
-"""Wider than any house [W]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Want:
     device_id: DeviceId
     power_w: float | None
     urgent: bool = False
-    """Outranks minimum run and rest times."""
+    """Outranks a charger's minimum run and rest. A compressor's minimum times protect it and stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +72,18 @@ class Permitted:
     switches: Mapping[DeviceId, SwitchMemory]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Shift:
     """One pass of the guard over the house."""
 
-    state: ControlState
     seen: Estimate
-    limits: Sequence[Limit]
     now: Now
     lease: Lease
     room: Headroom
-    net_w: float | None
-    """Power of the connection with everything decided so far [W]; None without a grid reading."""
+    connection: Exchange
+    undecided_peak_w: float
+    """Peak power of the plants that can be limited and have not been served yet."""
+    all_peak_w: float
 
 
 def permit(
@@ -96,22 +98,26 @@ def permit(
         limits: limits from outside the house that are in force now.
         now: this tick.
     """
+    site = state.site
     gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
-    lease = Lease(granted_mono_s=now.mono_s, duration_s=max(LEASE_MIN_S, LEASE_TICKS * gap_s))
-    net_w = None
-    if seen.residual_w is not None:
-        net_w = seen.residual_w + sum(values.power_w for values in seen.pv.values())
+    room = headroom(state, seen, now)
+    peak_w = sum(plant.peak_w for plant in site.pv if plant.curtailable)
     shift = _Shift(
-        state=state, seen=seen, limits=limits, now=now, lease=lease, room=headroom(state, seen, now), net_w=net_w
+        seen=seen,
+        now=now,
+        lease=Lease(granted_mono_s=now.mono_s, duration_s=min(max(LEASE_MIN_S, LEASE_TICKS * gap_s), LEASE_MAX_S)),
+        room=room,
+        connection=exchange(site, seen, limits, room.reserve_w),
+        undecided_peak_w=peak_w,
+        all_peak_w=peak_w,
     )
     commands: list[Command] = []
     expected_w: dict[DeviceId, float] = {}
     switches: dict[DeviceId, SwitchMemory] = dict(state.switches)
-    site = state.site
     in_turn: tuple[Controllable, ...] = (*site.heat_pumps, *site.chargers, *site.batteries, *site.pv)
     for device in in_turn:
-        want = wants.get(device.id) or Want(device_id=device.id, power_w=None if isinstance(device, PvPlant) else 0.0)
-        memory = switches.get(device.id, SwitchMemory())
+        want = wants.get(device.id) or Want(device_id=device.id, power_w=None)
+        memory = switches.get(device.id) or SwitchMemory()
         match device:
             case HeatPump():
                 command, power_w, switches[device.id] = _heat_pump(shift, device, want, memory)
@@ -129,80 +135,81 @@ def permit(
 def _heat_pump(
     shift: _Shift, device: HeatPump, want: Want, memory: SwitchMemory
 ) -> tuple[Command, float, SwitchMemory]:
-    wanted_w = want.power_w or 0.0
-    if device.id in shift.seen.silent:
-        return _silent(shift, device.id, HeatPumpPower(power_w=0.0), wanted_w), 0.0, memory
+    values = shift.seen.heat_pumps.get(device.id)
+    if values is None:
+        rested = switching.after(memory, running=False, now=shift.now)
+        return _silent(shift, device.id, HeatPumpPower(power_w=0.0), want), 0.0, rested
     room_w, circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w),
-        _fuse_bound(-WIDE, room_w * len(device.phases), circuit),
-        *_connection_bounds(shift, lower_matters=False),
+        _fuse_bound(-WIDE_W, room_w * len(device.phases), circuit),
+        *shift.connection.import_bounds(values.power_w),
+        *_dwell_bounds(shift.now, memory, device.power_min_w, device.min_run_s, device.min_rest_s),
     ]
-    if not want.urgent:
-        bounds += _dwell_bounds(shift, memory, device.power_min_w, device.min_run_s, device.min_rest_s)
-    power_w, limited = settle(bounds, wanted_w)
+    power_w, limited = settle(bounds, _wanted_w(want))
     if power_w < device.power_min_w * (1 - 1e-9):
         limited = _floored(limited, power_w, device.power_min_w)
         power_w = 0.0
-    _book(shift, device.circuit, device.phases, power_w)
+    _book(shift, device.circuit, device.phases, power_w, values.power_w)
     switched = switching.after(memory, running=power_w > 0, now=shift.now)
     return _command(shift, device.id, HeatPumpPower(power_w=power_w), limited), power_w, switched
 
 
 def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -> tuple[Command, float, SwitchMemory]:
-    wanted_w = want.power_w or 0.0
     values = shift.seen.chargers.get(device.id)
     if values is None:
         pause = ChargeCurrent(current_a=0.0, phase_count=device.phase_counts[0])
-        return _silent(shift, device.id, pause, wanted_w), 0.0, memory
+        return _silent(shift, device.id, pause, want), 0.0, switching.after(memory, running=False, now=shift.now)
     present = values.car is not CarState.ABSENT
     room_a, circuit = _headroom_a(shift, device)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w if present else 0.0),
-        _fuse_bound(-WIDE, highest_power_w(device, room_a), circuit),
-        *_connection_bounds(shift, lower_matters=False),
+        _fuse_bound(-WIDE_W, highest_power_w(device, room_a), circuit),
+        *shift.connection.import_bounds(values.power_w),
     ]
     if present and not want.urgent:
-        bounds += _dwell_bounds(shift, memory, device.power_min_w, CHARGE_RUN_MIN_S, CHARGE_REST_MIN_S)
-    allowed_w, limited = settle(bounds, wanted_w)
-    usable_a, dwelling = _phase_choices(shift, device, values, memory, room_a)
-    offer = choose_offer(device, power_w=allowed_w, headroom_a=usable_a, keep_count=values.phase_count)
-    if dwelling and offer.power_w < allowed_w * 0.95:
-        limited = (
-            *limited,
-            LimitedBy(authority=Authority.HOUSEHOLD, rule=LimitRule.PHASE_DWELL, limit_w=offer.power_w),
-        )
+        bounds += _dwell_bounds(shift.now, memory, device.power_min_w, CHARGE_RUN_MIN_S, CHARGE_REST_MIN_S)
+    allowed_w, limited = settle(bounds, _wanted_w(want))
+    held_count = _held_count(shift, device, memory, room_a)
+    usable_a = room_a if held_count is None else {held_count: room_a[held_count]}
+    offer = choose_offer(
+        device, power_w=allowed_w, headroom_a=usable_a, keep_count=held_count or _count_in_use(device, values)
+    )
+    if len(usable_a) < len(room_a) and offer.power_w < allowed_w * 0.95:
+        dwell = LimitedBy(authority=Authority.HOUSEHOLD, rule=LimitRule.PHASE_DWELL, limit_w=offer.power_w)
+        limited = (*limited, dwell)
     elif offer.power_w == 0:
         limited = _floored(limited, allowed_w, device.power_min_w)
-    _book(shift, device.circuit, device.wired_phases(offer.phase_count), offer.power_w)
+    _book(shift, device.circuit, device.wired_phases(offer.phase_count), offer.power_w, values.power_w)
     switched = switching.after_offer(memory, offer.power_w, offer.phase_count, values, shift.now)
     action = ChargeCurrent(current_a=offer.current_a, phase_count=offer.phase_count)
     return _command(shift, device.id, action, limited), offer.power_w, switched
 
 
 def _battery(shift: _Shift, device: Battery, want: Want) -> tuple[Command, float]:
-    wanted_w = want.power_w or 0.0
     values = shift.seen.batteries.get(device.id)
     if values is None or values.stored_wh is None:
-        return _silent(shift, device.id, BatteryPower(power_w=0.0), wanted_w), 0.0
+        return _silent(shift, device.id, BatteryPower(power_w=0.0), want), 0.0
     window = sustainable_power(values.stored_wh, device, shift.lease.duration_s)
     charge_w = _least(device.charge_power_max_w, values.charge_power_max_w)
     discharge_w = _least(device.discharge_power_max_w, values.discharge_power_max_w)
     import_room_w, import_circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
-    export_room_w, _ = shift.room.tightest(device.circuit, device.phases, importing=False)
+    export_room_w, export_circuit = shift.room.tightest(device.circuit, device.phases, importing=False)
     count = len(device.phases)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, -device.discharge_power_max_w, device.charge_power_max_w),
         _bound(Authority.DEVICE, LimitRule.BMS, -discharge_w, charge_w),
         Bound(authority=Authority.DEVICE, rule=LimitRule.WINDOW, range=window),
-        _fuse_bound(-export_room_w * count, import_room_w * count, import_circuit),
-        *_connection_bounds(shift, lower_matters=True),
+        _fuse_bound(-WIDE_W, import_room_w * count, import_circuit),
+        _fuse_bound(-export_room_w * count, WIDE_W, export_circuit),
+        *shift.connection.import_bounds(values.power_w),
+        *shift.connection.export_bounds(),
     ]
-    if shift.net_w is None:
+    if shift.seen.grid is None:
         # Blind, a discharge could feed the grid and a charge could meet any load: rest.
         bounds.append(_bound(Authority.FUSE, LimitRule.METER_STALE, 0.0, 0.0))
-    power_w, limited = settle(bounds, wanted_w)
-    _book(shift, device.circuit, device.phases, power_w)
+    power_w, limited = settle(bounds, _wanted_w(want))
+    _book(shift, device.circuit, device.phases, power_w, values.power_w)
     return _command(shift, device.id, BatteryPower(power_w=power_w), limited), power_w
 
 
@@ -212,19 +219,31 @@ def _pv(shift: _Shift, device: PvPlant, want: Want) -> tuple[Command, float]:
     if not device.curtailable:
         return _command(shift, device.id, ProductionLimit(production_power_max_w=None), ()), -made_w
     free_w = device.peak_w * PV_OVERSHOOT_RATIO
-    wanted_w = -free_w if want.power_w is None else want.power_w
-    bounds = [_bound(Authority.DEVICE, LimitRule.NAMEPLATE, -free_w, 0.0)]
-    for authority, rule, export_max_w in _export_limits(shift):
-        if shift.net_w is not None:
-            # Everything but this plant is decided: it may fill what is left of the export limit.
-            without_w = shift.net_w + made_w
-            bounds.append(_bound(authority, rule, min(0.0, -export_max_w - without_w), 0.0))
-    power_w, limited = settle(bounds, wanted_w)
-    release = power_w <= -free_w + 1e-6
-    limit_w = None if release else -power_w
-    if shift.net_w is not None:
-        shift.net_w += made_w - min(made_w, -power_w)
+    share_ratio = device.peak_w / shift.undecided_peak_w
+    left_w, circuit = shift.room.tightest(device.circuit, device.phases, importing=False)
+    fuse_w = filled(counted_production_w(device, shift.seen), left_w * len(device.phases), share_ratio)
+    bounds = [
+        _bound(Authority.DEVICE, LimitRule.NAMEPLATE, -free_w, 0.0),
+        _fuse_bound(-fuse_w, WIDE_W, circuit),
+    ]
+    bounds += shift.connection.production_bounds(made_w, share_ratio)
+    if values is None:
+        # What it makes is unknown: at most its part of the limit, whatever the house draws.
+        part_ratio = device.peak_w / shift.all_peak_w
+        for each in shift.connection.exports:
+            bounds.append(_bound(each.authority, each.rule, -each.power_max_w * part_ratio, 0.0))
+    wanted_w = -free_w if want.power_w is None else _wanted_w(want)
+    power_w, limited = settle(bounds, min(wanted_w, -shift.connection.least_production_w(made_w)))
+    shift.undecided_peak_w -= device.peak_w
+    shift.room.take(device.circuit, device.phases, -max(0.0, -power_w - counted_production_w(device, shift.seen)))
+    shift.connection.book_production(made_w, -power_w)
+    limit_w = None if power_w <= -free_w + 1e-6 else -power_w
     return _command(shift, device.id, ProductionLimit(production_power_max_w=limit_w), limited), -min(made_w, -power_w)
+
+
+def _wanted_w(want: Want) -> float:
+    """Nothing wanted, or no number: rest."""
+    return 0.0 if want.power_w is None or math.isnan(want.power_w) else want.power_w
 
 
 def _least(nameplate_w: float, said_w: float | None) -> float:
@@ -236,52 +255,23 @@ def _bound(authority: Authority, rule: LimitRule, lower_w: float, upper_w: float
 
 
 def _fuse_bound(lower_w: float, upper_w: float, circuit: CircuitId) -> Bound:
+    """A fuse's bound always allows rest: nothing that is controlled can do more about an overload."""
     rule = LimitRule.MAIN_FUSE if circuit == MAIN else LimitRule.CIRCUIT_FUSE
     power = PowerRange(lower_w=min(lower_w, 0.0), upper_w=max(upper_w, 0.0))
     return Bound(authority=Authority.FUSE, rule=rule, range=power, circuit=circuit)
 
 
-def _import_limits(shift: _Shift) -> list[tuple[Authority, LimitRule, float]]:
-    own_w = shift.state.site.connection.import_power_max_w
-    found = [] if own_w is None else [(Authority.FUSE, LimitRule.CONNECTION_IMPORT, own_w)]
-    outside = [each for each in shift.limits if each.import_power_max_w is not None]
-    return found + [(each.authority, LimitRule.OPERATOR_IMPORT, each.import_power_max_w or 0.0) for each in outside]
-
-
-def _export_limits(shift: _Shift) -> list[tuple[Authority, LimitRule, float]]:
-    own_w = shift.state.site.connection.export_power_max_w
-    found = [] if own_w is None else [(Authority.FUSE, LimitRule.CONNECTION_EXPORT, own_w)]
-    outside = [each for each in shift.limits if each.export_power_max_w is not None]
-    return found + [(each.authority, LimitRule.OPERATOR_EXPORT, each.export_power_max_w or 0.0) for each in outside]
-
-
-def _connection_bounds(shift: _Shift, *, lower_matters: bool) -> list[Bound]:
-    """What the limits on the site's exchange leave for the next device, given all that is decided already.
-
-    Blind (no grid reading) an import limit leaves nothing: the residual load may be anything.
-    """
-    bounds = []
-    for authority, rule, max_w in _import_limits(shift):
-        left_w = 0.0 if shift.net_w is None else max(0.0, max_w - shift.net_w)
-        bounds.append(_bound(authority, rule, -WIDE, left_w))
-    if lower_matters:
-        for authority, rule, max_w in _export_limits(shift):
-            left_w = 0.0 if shift.net_w is None else max(0.0, max_w + shift.net_w)
-            bounds.append(_bound(authority, rule, -left_w, WIDE))
-    return bounds
-
-
 def _dwell_bounds(
-    shift: _Shift, memory: SwitchMemory, power_min_w: float, run_min_s: float, rest_min_s: float
+    now: Now, memory: SwitchMemory, power_min_w: float, run_min_s: float, rest_min_s: float
 ) -> list[Bound]:
     """Household rules, weaker than fuse and operator: go on for a while, rest for a while."""
     if memory.switched_mono_s is None:
         return []
-    since_s = shift.now.mono_s - memory.switched_mono_s
+    since_s = now.mono_s - memory.switched_mono_s
     if memory.running and since_s < run_min_s:
-        return [_bound(Authority.HOUSEHOLD, LimitRule.MIN_RUN, power_min_w, WIDE)]
+        return [_bound(Authority.HOUSEHOLD, LimitRule.MIN_RUN, power_min_w, WIDE_W)]
     if not memory.running and since_s < rest_min_s:
-        return [_bound(Authority.HOUSEHOLD, LimitRule.MIN_REST, -WIDE, 0.0)]
+        return [_bound(Authority.HOUSEHOLD, LimitRule.MIN_REST, -WIDE_W, 0.0)]
     return []
 
 
@@ -295,19 +285,21 @@ def _headroom_a(shift: _Shift, device: Charger) -> tuple[dict[int, float], Circu
     return room, deciding
 
 
-def _phase_choices(
-    shift: _Shift, device: Charger, values: ChargerValues, memory: SwitchMemory, room_a: dict[int, float]
-) -> tuple[dict[int, float], bool]:
-    """Numbers of phases that may be used now, and whether a dwell time took some away.
+def _held_count(shift: _Shift, device: Charger, memory: SwitchMemory, room_a: Mapping[int, float]) -> int | None:
+    """Number of phases that stays because it was changed a short while ago; None where it may change.
 
-    Soon after a change the number stays, unless the smallest current no longer fits on it.
+    What was told counts, not what is reported: a charger needs half a minute to change. The number may change early
+    where the smallest current no longer fits on it.
     """
-    changed = memory.phases_switched_mono_s
-    held = changed is not None and shift.now.mono_s - changed < PHASE_DWELL_S
-    current = values.phase_count
-    if held and current in room_a and room_a[current] >= device.current_min_a:
-        return {current: room_a[current]}, len(room_a) > 1
-    return room_a, False
+    count, changed = memory.phase_count, memory.phases_switched_mono_s
+    if count is None or changed is None or shift.now.mono_s - changed >= PHASE_DWELL_S:
+        return None
+    return count if count in room_a and room_a[count] >= device.current_min_a else None
+
+
+def _count_in_use(device: Charger, values: ChargerValues) -> int:
+    """A one-phase car at a charger that knows only three is offered three."""
+    return values.phase_count if values.phase_count in device.phase_counts else device.phase_counts[-1]
 
 
 def _floored(limited: tuple[LimitedBy, ...], allowed_w: float, floor_w: float) -> tuple[LimitedBy, ...]:
@@ -316,16 +308,15 @@ def _floored(limited: tuple[LimitedBy, ...], allowed_w: float, floor_w: float) -
     return (*limited, LimitedBy(authority=Authority.DEVICE, rule=LimitRule.CURRENT_FLOOR, limit_w=0.0))
 
 
-def _book(shift: _Shift, circuit: CircuitId, phases: tuple[Phase, ...], power_w: float) -> None:
+def _book(shift: _Shift, circuit: CircuitId, phases: tuple[Phase, ...], power_w: float, measured_w: float) -> None:
     shift.room.take(circuit, phases, power_w)
-    if shift.net_w is not None:
-        shift.net_w += power_w
+    shift.connection.book(power_w, measured_w)
 
 
-def _silent(shift: _Shift, device_id: DeviceId, resting: Action, wanted_w: float) -> Command:
+def _silent(shift: _Shift, device_id: DeviceId, resting: Action, want: Want) -> Command:
     """A device that does not answer is told its safe value, in case it listens."""
     silence = LimitedBy(authority=Authority.DEVICE, rule=LimitRule.DEVICE_SILENT, limit_w=0.0)
-    return _command(shift, device_id, resting, (silence,) if wanted_w else ())
+    return _command(shift, device_id, resting, (silence,) if want.power_w else ())
 
 
 def _command(shift: _Shift, device_id: DeviceId, action: Action, limited: tuple[LimitedBy, ...]) -> Command:

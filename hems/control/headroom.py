@@ -16,24 +16,26 @@ FAST_METER_S = 2.0
 """Up to this time between two looks an overshoot is ended in time by reacting; beyond it room is kept beforehand."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Headroom:
     """Power left per circuit and phase, each way. Taking is the only change, so a limit can never be given twice."""
 
     site: Site
+    reserve_w: PhaseValues
+    """What is kept free behind the main fuse for the load that nothing controls."""
     import_left_w: dict[tuple[CircuitId, Phase], float]
     export_left_w: dict[tuple[CircuitId, Phase], float]
     chains: dict[CircuitId, tuple[Circuit, ...]] = field(default_factory=dict)
 
     def tightest(self, circuit: CircuitId, phases: tuple[Phase, ...], *, importing: bool) -> tuple[float, CircuitId]:
-        """Power left on the worst of the phases [W, >= 0], and the circuit that decides."""
+        """Power left on the worst of the phases [W], and the circuit that decides. Negative: too much is taken."""
         left_w = self.import_left_w if importing else self.export_left_w
         worst_w, worst = float("inf"), circuit
         for each in self._chain(circuit):
             for phase in phases:
                 if left_w[each.id, phase] < worst_w:
                     worst_w, worst = left_w[each.id, phase], each.id
-        return max(0.0, worst_w), worst
+        return worst_w, worst
 
     def take(self, circuit: CircuitId, phases: tuple[Phase, ...], power_w: float) -> None:
         """Reserve a device's power. Production is never credited: it can stop between two readings."""
@@ -64,16 +66,21 @@ def headroom(state: ControlState, now_estimate: Estimate, now: Now) -> Headroom:
         for phase in ALL_PHASES:
             import_left_w[circuit.id, phase] = fuse_w - (reserve_w.on(phase) if circuit.id == MAIN else 0.0)
             export_left_w[circuit.id, phase] = fuse_w
-    room = Headroom(site=site, import_left_w=import_left_w, export_left_w=export_left_w)
+    room = Headroom(site=site, reserve_w=reserve_w, import_left_w=import_left_w, export_left_w=export_left_w)
     for plant in site.pv:
-        made_w = now_estimate.pv[plant.id].power_w if plant.id in now_estimate.pv else -plant.peak_w
-        room.take(plant.circuit, plant.phases, min(made_w, 0.0))
+        room.take(plant.circuit, plant.phases, -counted_production_w(plant, now_estimate))
     for device in site.controllables:
         if device.id in now_estimate.silent and not isinstance(device, PvPlant):
-            room.take(device.circuit, device.phases, nameplate_w(device))
+            room.take(device.circuit, device.phases, worst_phase_w(device) * len(device.phases))
             if isinstance(device, Battery):
                 room.take(device.circuit, device.phases, -device.discharge_power_max_w)
     return room
+
+
+def counted_production_w(plant: PvPlant, now_estimate: Estimate) -> float:
+    """What a plant makes now, its peak where it does not say, >= 0 [W]."""
+    values = now_estimate.pv.get(plant.id)
+    return plant.peak_w if values is None else max(0.0, -values.power_w)
 
 
 def nameplate_w(device: Controllable) -> float:
@@ -83,8 +90,18 @@ def nameplate_w(device: Controllable) -> float:
     if isinstance(device, Battery):
         return device.charge_power_max_w
     if isinstance(device, Charger):
-        return device.power_at_w(current_a=device.current_max_a, phase_count=len(device.phases))
+        return max(
+            device.power_at_w(current_a=device.current_max_a, phase_count=count) for count in device.phase_counts
+        )
     return device.power_max_w
+
+
+def worst_phase_w(device: Controllable) -> float:
+    """Most that a device can draw on one of its phases: on one phase a charger draws more there than on three [W]."""
+    if isinstance(device, Charger):
+        counts = device.phase_counts
+        return max(device.power_at_w(current_a=device.current_max_a, phase_count=count) / count for count in counts)
+    return nameplate_w(device) / len(device.phases)
 
 
 def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> PhaseValues:

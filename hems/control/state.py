@@ -71,6 +71,8 @@ class ControlState:
     limit_sources: tuple[tuple[Authority, str], ...] = ()
     residual_highs: tuple[HourHigh, ...] = ()
     """One entry per hour, oldest first, at most a day."""
+    device_phase_w: PhaseValues | None = None
+    """Power of all metered devices per phase at the tick before [W]."""
     switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
     heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
     episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)

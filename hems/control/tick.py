@@ -67,6 +67,7 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         mode=mode,
         silent=seen.silent,
         limit_sources=modes.limit_sources(limits),
+        device_phase_w=seen.device_phase_w,
         switches=permitted.switches,
         heat_slots=decided.heat_slots,
         episodes=opened,

@@ -1,0 +1,131 @@
+"""What limits on the site's exchange with the grid leave for each device, given all that is decided already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hems.control.arbitrate import Bound
+from hems.control.estimate import Estimate
+from hems.control.headroom import nameplate_w
+from hems.domain.command import Authority, Limit, LimitRule
+from hems.domain.power import PhaseValues, PowerRange
+from hems.domain.site import Battery, PvPlant, Site
+
+WIDE_W = 1e9
+"""Wider than any house [W]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """Most that may flow in one direction, a magnitude [W]."""
+
+    authority: Authority
+    rule: LimitRule
+    power_max_w: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """Power of the connection, import positive, with everything decided so far: a worst case for each direction.
+
+    There are two, because a device that is told to run need not: a car may sleep, a battery may refuse. Against an
+    export limit consumption counts only as far as it is measured, against an import limit a discharge likewise.
+    """
+
+    imports: tuple[Ceiling, ...]
+    exports: tuple[Ceiling, ...]
+    import_net_w: float
+    export_net_w: float
+    sun_w: float
+    """What the plants that can be limited make now, >= 0."""
+
+    def book(self, power_w: float, measured_w: float) -> None:
+        """Count a consumer or battery that draws ``measured_w`` and is told ``power_w``."""
+        self.import_net_w += max(power_w, min(measured_w, 0.0))
+        self.export_net_w += min(power_w, max(measured_w, 0.0))
+
+    def book_production(self, made_w: float, limit_w: float) -> None:
+        """Count a plant that makes ``made_w`` and may make ``limit_w``; ``made_w`` is in both balances already."""
+        self.import_net_w += made_w - min(made_w, limit_w)
+        self.export_net_w += made_w - limit_w
+
+    def import_bounds(self, measured_w: float) -> list[Bound]:
+        """What the next device may draw. Sun that an export limit will hold back is not there for it."""
+        too_much_w = max(
+            (-each.power_max_w - self.export_net_w - max(measured_w, 0.0) for each in self.exports), default=0.0
+        )
+        net_w = self.import_net_w + min(max(too_much_w, 0.0), self.sun_w)
+        return [_bound(each, -WIDE_W, max(0.0, each.power_max_w - net_w)) for each in self.imports]
+
+    def export_bounds(self) -> list[Bound]:
+        """What the next battery may give."""
+        return [_bound(each, -max(0.0, each.power_max_w + self.export_net_w), WIDE_W) for each in self.exports]
+
+    def production_bounds(self, made_w: float, share_ratio: float) -> list[Bound]:
+        """What the next plant may make: what it makes now, and its share of what an export limit leaves."""
+        return [
+            _bound(each, -filled(made_w, each.power_max_w + self.export_net_w, share_ratio), 0.0)
+            for each in self.exports
+        ]
+
+    def least_production_w(self, made_w: float) -> float:
+        """Production without which an import limit would be passed, as far as it is there: no wish holds that back."""
+        lacking_w = max((self.import_net_w + made_w - each.power_max_w for each in self.imports), default=0.0)
+        return min(max(lacking_w, 0.0), made_w)
+
+
+def filled(made_w: float, slack_w: float, share_ratio: float) -> float:
+    """Production that uses a share of what is free, or gives back all that is too much, >= 0 [W]."""
+    return max(0.0, made_w + (slack_w * share_ratio if slack_w > 0 else slack_w))
+
+
+def exchange(site: Site, seen: Estimate, limits: Sequence[Limit], reserve_w: PhaseValues) -> Exchange:
+    """The connection before anything is decided: uncontrolled load, and PV as it is.
+
+    Without a grid reading the load may be anything from nothing to the reserve, and a silent device anything from
+    its greatest production to its greatest consumption; the sun may go.
+    """
+    made_w = sum(values.power_w for values in seen.pv.values())
+    sun_w = -sum(min(seen.pv[each.id].power_w, 0.0) for each in site.pv if each.curtailable and each.id in seen.pv)
+    if seen.residual_w is not None:
+        import_net_w = export_net_w = seen.residual_w + made_w
+    else:
+        silent = [device for device in site.controllables if device.id in seen.silent]
+        import_net_w = reserve_w.total + sum(nameplate_w(device) for device in silent)
+        export_net_w = made_w
+        # A silent plant that can be limited is given a fixed limit, and counted with it, when its turn comes.
+        export_net_w -= sum(each.peak_w for each in silent if isinstance(each, PvPlant) and not each.curtailable)
+        export_net_w -= sum(each.discharge_power_max_w for each in silent if isinstance(each, Battery))
+    own = site.connection
+    imports = [
+        Ceiling(authority=Authority.FUSE, rule=LimitRule.CONNECTION_IMPORT, power_max_w=_known(own_w))
+        for own_w in (own.import_power_max_w,)
+        if own_w is not None
+    ]
+    exports = [
+        Ceiling(authority=Authority.FUSE, rule=LimitRule.CONNECTION_EXPORT, power_max_w=_known(own_w))
+        for own_w in (own.export_power_max_w,)
+        if own_w is not None
+    ]
+    for limit in limits:
+        if (max_w := limit.import_power_max_w) is not None:
+            rule = LimitRule.OPERATOR_IMPORT
+            imports.append(Ceiling(authority=limit.authority, rule=rule, power_max_w=_known(max_w)))
+        if (max_w := limit.export_power_max_w) is not None:
+            rule = LimitRule.OPERATOR_EXPORT
+            exports.append(Ceiling(authority=limit.authority, rule=rule, power_max_w=_known(max_w)))
+    return Exchange(
+        imports=tuple(imports),
+        exports=tuple(exports),
+        import_net_w=import_net_w,
+        export_net_w=export_net_w,
+        sun_w=sun_w,
+    )
+
+
+def _known(limit_w: float) -> float:
+    """A limit that is no magnitude is a mistake of its sender: nothing is the lower-risk reading of it."""
+    return limit_w if limit_w > 0 else 0.0
+
+
+def _bound(ceiling: Ceiling, lower_w: float, upper_w: float) -> Bound:
+    return Bound(authority=ceiling.authority, rule=ceiling.rule, range=PowerRange(lower_w=lower_w, upper_w=upper_w))

@@ -1,0 +1,410 @@
+"""Promises of the guard for any house, readings, memory, wants and limits.
+
+Expected values come from sums written here: per phase, per circuit, per connection. Nothing of the guard's own
+arithmetic is used except the tick's estimate, which it is given as its input, and three published numbers: the share of
+a fuse that is planned with (0.95), the appliance that may start unseen (10 A), and nominal voltage (230 V).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hypothesis import given, settings
+
+from hems.control.estimate import estimate
+from hems.control.guard import permit
+from hems.domain.command import (
+    Authority,
+    BatteryPower,
+    ChargeCurrent,
+    Command,
+    HeatPumpPower,
+    Limit,
+    LimitRule,
+    ProductionLimit,
+)
+from hems.domain.power import Phase
+from hems.domain.reading import CarState
+from hems.domain.site import Charger, Circuit, DeviceId, Site
+from tests.support.cases import Case, cases, limits
+
+any_case = settings(max_examples=500, deadline=None)
+EPS_W = 0.01
+OVERSHOOT_RATIO = 1.3
+"""A plant that is not limited may make this much of its peak power."""
+FUSES = (LimitRule.MAIN_FUSE, LimitRule.CIRCUIT_FUSE)
+
+
+def guarded(case: Case) -> dict[DeviceId, Command]:
+    """The guard's commands for a case."""
+    seen = estimate(case.state, case.image, case.now)
+    return {each.device_id: each for each in permit(case.state, seen, case.wants, case.limits, case.now).commands}
+
+
+# --- The independent arithmetic -------------------------------------------------------------------------------------
+
+
+def measured_w(case: Case, device_id: DeviceId) -> float:
+    """Power that an answering device says it has [W]."""
+    image = case.image
+    for group in (image.pv, image.batteries, image.chargers, image.heat_pumps):
+        if device_id in group and device_id in case.answering:
+            value = group[device_id].value
+            assert value is not None
+            return float(value.power_w)
+    return 0.0
+
+
+def phases_in_use(case: Case, device_id: DeviceId) -> tuple[Phase, ...]:
+    device = next(each for each in case.site.controllables if each.id == device_id)
+    if isinstance(device, Charger):
+        value = case.image.chargers[device_id].value
+        assert value is not None
+        return device.phases[: value.phase_count]
+    return device.phases
+
+
+def residual_on(case: Case, phase: Phase, *, high: bool) -> float:
+    """Load that nothing controls, on one phase; all of it where the meter does not tell phases apart [W]."""
+    assert case.image.grid is not None
+    grid = case.image.grid.value
+    assert grid is not None
+    per_phase = grid.phase_power_high_w if high else grid.phase_power_w
+    devices = [each.id for each in case.site.controllables if each.id in case.answering]
+    if per_phase is None:
+        return grid.power_w - sum(measured_w(case, each) for each in devices)
+    mine = [each for each in devices if phase in phases_in_use(case, each)]
+    value = {Phase.L1: per_phase.l1, Phase.L2: per_phase.l2, Phase.L3: per_phase.l3}[phase]
+    return value - sum(measured_w(case, each) / len(phases_in_use(case, each)) for each in mine)
+
+
+def residual_w(case: Case) -> float:
+    """Load that nothing controls, all phases [W]."""
+    assert case.image.grid is not None
+    grid = case.image.grid.value
+    assert grid is not None
+    return grid.power_w - sum(measured_w(case, each.id) for each in case.site.controllables)
+
+
+def reserve_on(case: Case, phase: Phase) -> float:
+    """Power to keep free on one phase for the load that nothing controls [W]."""
+    before = case.state.ticked_mono_s
+    fast = before is not None and case.now.mono_s - before <= 2.0 and case.site.meter.period_s <= 2.0
+    present = residual_on(case, phase, high=True) if case.sees_grid else None
+    if present is not None and fast:
+        return max(0.0, present)
+    remembered = [
+        {Phase.L1: each.high_w.l1, Phase.L2: each.high_w.l2, Phase.L3: each.high_w.l3}[phase]
+        for each in case.state.residual_highs
+        if each.hour > case.now.mono_s // 3600 - 24
+    ]
+    unseen = 10.0 * 230.0
+    return max([unseen, *remembered, *([] if present is None else [present + unseen])])
+
+
+def draws_w(case: Case, device_id: DeviceId, action: object) -> Iterator[tuple[Phase, float]]:
+    """What a command lets a device draw, by phase [W]; production is negative."""
+    device = next(each for each in case.site.controllables if each.id == device_id)
+    match action:
+        case ChargeCurrent(current_a=current_a, phase_count=phase_count):
+            for phase in device.phases[:phase_count]:
+                yield phase, current_a * 230.0
+        case BatteryPower(power_w=power_w) | HeatPumpPower(power_w=power_w):
+            for phase in device.phases:
+                yield phase, power_w / len(device.phases)
+        case ProductionLimit(production_power_max_w=limit_w):
+            made_w = production_w(case, device_id, limit_w)
+            for phase in device.phases:
+                yield phase, -made_w / len(device.phases)
+
+
+def production_w(case: Case, plant_id: DeviceId, limit_w: float | None) -> float:
+    """Most that a plant may make under its command; one that cannot be limited counts with what it makes now [W]."""
+    plant = next(each for each in case.site.pv if each.id == plant_id)
+    if not plant.curtailable:
+        return max(0.0, -measured_w(case, plant_id)) if plant_id in case.answering else plant.peak_w
+    return OVERSHOOT_RATIO * plant.peak_w if limit_w is None else limit_w
+
+
+def total_w(case: Case, device_id: DeviceId, action: object) -> float:
+    return sum(power_w for _, power_w in draws_w(case, device_id, action))
+
+
+def behind(site: Site, circuit: Circuit) -> set[DeviceId]:
+    """Devices on a circuit or on one that it feeds, found from the top down."""
+    fed = {circuit.id}
+    for _ in site.circuits:
+        fed |= {each.id for each in site.circuits if each.parent in fed}
+    return {device.id for device in site.controllables if device.circuit in fed}
+
+
+def worst_silent_w(case: Case, circuit: Circuit, phase: Phase, *, importing: bool) -> float:
+    """Nameplates of the silent devices that may load a phase of a circuit [W]."""
+    found_w = 0.0
+    inside = behind(case.site, circuit)
+    for device in case.site.controllables:
+        if device.id in case.answering or device.id not in inside or phase not in device.phases:
+            continue
+        count = len(device.phases)
+        if device.id in {each.id for each in case.site.batteries}:
+            battery = next(each for each in case.site.batteries if each.id == device.id)
+            power_w = battery.charge_power_max_w if importing else battery.discharge_power_max_w
+            found_w += power_w / count
+        elif isinstance(device, Charger) and importing:
+            single = (device.power_max_w,) if device.switches_phases else ()
+            worst_w = min(device.current_max_a * 230.0, max((device.power_max_w / count, *single)))
+            found_w += worst_w
+        elif importing:
+            found_w += sum(each.power_max_w / count for each in case.site.heat_pumps if each.id == device.id)
+    return found_w
+
+
+# --- The promises ---------------------------------------------------------------------------------------------------
+
+
+@any_case
+@given(case=cases)
+def test_no_fuse_is_loaded_beyond_its_share_by_what_is_commanded(case: Case) -> None:
+    commands = guarded(case)
+    for circuit in case.site.circuits:
+        inside = behind(case.site, circuit)
+        for phase in case.site.connection.phases:
+            fixed_w = worst_silent_w(case, circuit, phase, importing=True)
+            if circuit.parent is None:
+                fixed_w += reserve_on(case, phase)
+            drawn_w = {
+                device_id: power_w
+                for device_id, command in commands.items()
+                for on, power_w in draws_w(case, device_id, command.action)
+                if on is phase and device_id in inside and power_w > 0
+            }
+            fuse_w = circuit.fuse_a * 230.0 * 0.95
+            if fixed_w <= fuse_w:
+                assert fixed_w + sum(drawn_w.values()) <= fuse_w + EPS_W, (circuit.id, phase)
+            else:
+                assert not drawn_w, (circuit.id, phase)
+
+
+@any_case
+@given(case=cases)
+def test_no_fuse_is_loaded_beyond_its_share_by_what_is_produced(case: Case) -> None:
+    """PV that cannot be limited is a given; batteries and the plants that can be limited stay in what it leaves."""
+    commands = guarded(case)
+    limitable = {each.id for each in case.site.pv if each.curtailable}
+    fixed = {each.id for each in case.site.pv} - limitable
+    for circuit in case.site.circuits:
+        inside = behind(case.site, circuit)
+        for phase in case.site.connection.phases:
+            made_w = {
+                device_id: -power_w
+                for device_id, command in commands.items()
+                for on, power_w in draws_w(case, device_id, command.action)
+                if on is phase and device_id in inside and power_w < 0
+            }
+            given_w = worst_silent_w(case, circuit, phase, importing=False)
+            given_w += sum(power_w for device_id, power_w in made_w.items() if device_id in fixed)
+            chosen_w = sum(power_w for device_id, power_w in made_w.items() if device_id not in fixed)
+            fuse_w = circuit.fuse_a * 230.0 * 0.95
+            assert given_w + chosen_w <= fuse_w + EPS_W or chosen_w == 0, (circuit.id, phase)
+
+
+@any_case
+@given(case=cases)
+def test_no_import_limit_is_passed_by_what_is_commanded(case: Case) -> None:
+    commands = guarded(case)
+    # An aggregator's setpoint is weaker than a minimum run.
+    outside = [each for each in case.limits if each.authority <= Authority.OPERATOR or not case.state.switches]
+    ceilings = [each.import_power_max_w for each in outside] + [case.site.connection.import_power_max_w]
+    known = [0.0 if math.isnan(each) else max(each, 0.0) for each in ceilings if each is not None]
+    if not known:
+        return
+    drawn_w = {key: total_w(case, key, each.action) for key, each in commands.items() if key not in pv_ids(case)}
+    if case.sees_grid:
+        made_w = sum(
+            min(-measured_w(case, key), production_w(case, key, limit_of(commands[key])))
+            for key in pv_ids(case) & case.answering
+        )
+        net_w = residual_w(case) - made_w + sum(drawn_w.values())
+        if any(limit.rule in FUSES for key in pv_ids(case) for limit in commands[key].limited_by):
+            return  # What a plant loses to its own fuse is seen at the next tick.
+    else:
+        silent_w = sum(
+            nameplate_w
+            for device in case.site.controllables
+            if device.id not in case.answering and (nameplate_w := nameplate_of(case, device.id)) > 0
+        )
+        reserves_w = sum(reserve_on(case, phase) for phase in case.site.connection.phases)
+        net_w = reserves_w + silent_w + sum(drawn_w.values())
+    assert net_w <= min(known) + EPS_W or max(drawn_w.values(), default=0.0) <= 0
+
+
+@any_case
+@given(case=cases)
+def test_no_export_limit_is_passed_by_what_is_commanded(case: Case) -> None:
+    """At worst: no controlled device draws more than it does now, and each plant fills its limit."""
+    commands = guarded(case)
+    ceilings = [each.export_power_max_w for each in case.limits] + [case.site.connection.export_power_max_w]
+    known = [0.0 if math.isnan(each) else max(each, 0.0) for each in ceilings if each is not None]
+    if not known:
+        return
+    given_w, chosen_w = (-residual_w(case) if case.sees_grid else 0.0), 0.0
+    for device_id, command in commands.items():
+        if device_id in pv_ids(case):
+            plant = next(each for each in case.site.pv if each.id == device_id)
+            made_w = production_w(case, device_id, limit_of(command))
+            if plant.curtailable:
+                chosen_w += made_w
+            elif device_id in case.answering or not case.sees_grid:
+                given_w += made_w
+            continue
+        power_w = total_w(case, device_id, command.action)
+        if power_w >= 0:
+            given_w -= min(power_w, max(measured_w(case, device_id), 0.0))
+        else:
+            chosen_w -= power_w
+    if not case.sees_grid:
+        given_w += sum(each.discharge_power_max_w for each in case.site.batteries if each.id not in case.answering)
+    assert given_w + chosen_w <= min(known) + EPS_W or chosen_w <= EPS_W
+
+
+@any_case
+@given(case=cases)
+def test_a_battery_stays_inside_nameplate_bms_and_window_for_the_whole_lease(case: Case) -> None:
+    commands = guarded(case)
+    for battery in case.site.batteries:
+        command = commands[battery.id]
+        assert isinstance(command.action, BatteryPower)
+        power_w = command.action.power_w
+        values = case.image.batteries[battery.id].value if battery.id in case.answering else None
+        if values is None or values.stored_wh is None or not case.sees_grid:
+            assert power_w == 0
+            continue
+        said_charge_w, said_discharge_w = values.charge_power_max_w, values.discharge_power_max_w
+        charge_max_w = min(battery.charge_power_max_w, math.inf if said_charge_w is None else said_charge_w)
+        discharge_max_w = min(battery.discharge_power_max_w, math.inf if said_discharge_w is None else said_discharge_w)
+        assert -discharge_max_w <= power_w <= charge_max_w
+        hours = command.lease.duration_s / 3600
+        ceiling_wh = battery.capacity_wh * battery.soc_max_pct / 100
+        floor_wh = battery.capacity_wh * battery.soc_min_pct / 100
+        if power_w > 0:
+            after_wh = values.stored_wh + power_w * hours * battery.charge_efficiency_ratio
+            assert after_wh <= ceiling_wh + 1e-6
+        if power_w < 0:
+            after_wh = values.stored_wh + power_w * hours / battery.discharge_efficiency_ratio
+            assert after_wh >= floor_wh - 1e-6
+
+
+@any_case
+@given(case=cases)
+def test_nothing_runs_between_zero_and_its_minimum_or_above_its_nameplate(case: Case) -> None:
+    commands = guarded(case)
+    for charger in case.site.chargers:
+        action = commands[charger.id].action
+        assert isinstance(action, ChargeCurrent)
+        assert action.phase_count in ({1, len(charger.phases)} if charger.switches_phases else {len(charger.phases)})
+        assert action.current_a == 0 or charger.current_min_a <= action.current_a <= charger.current_max_a
+        assert action.current_a * action.phase_count * 230.0 <= charger.power_max_w + EPS_W
+        values = case.image.chargers[charger.id].value if charger.id in case.answering else None
+        if values is None or values.car is CarState.ABSENT:
+            assert action.current_a == 0
+    for pump in case.site.heat_pumps:
+        action = commands[pump.id].action
+        assert isinstance(action, HeatPumpPower)
+        assert action.power_w == 0 or pump.power_min_w * (1 - 1e-9) <= action.power_w <= pump.power_max_w
+    for plant in case.site.pv:
+        action = commands[plant.id].action
+        assert isinstance(action, ProductionLimit)
+        assert action.production_power_max_w is None or 0 <= action.production_power_max_w < math.inf
+
+
+@any_case
+@given(case=cases)
+def test_a_silent_device_is_told_its_safe_value(case: Case) -> None:
+    commands = guarded(case)
+    for device_id, command in commands.items():
+        if device_id not in case.answering and device_id not in pv_ids(case):
+            assert total_w(case, device_id, command.action) == 0
+    exports = [each.export_power_max_w for each in case.limits] + [case.site.connection.export_power_max_w]
+    known = [0.0 if math.isnan(each) else max(each, 0.0) for each in exports if each is not None]
+    silent = [plant for plant in case.site.pv if plant.curtailable and plant.id not in case.answering]
+    if known and silent:
+        # The plants' static export limit: even all of them together, under full sun, keep it.
+        assert sum(limit_of(commands[plant.id]) or 0.0 for plant in silent) <= min(known) + EPS_W
+
+
+@any_case
+@given(case=cases)
+def test_every_device_gets_one_command_with_a_lease_that_ends(case: Case) -> None:
+    seen = estimate(case.state, case.image, case.now)
+    commands = permit(case.state, seen, case.wants, case.limits, case.now).commands
+    assert sorted(each.device_id for each in commands) == sorted(each.id for each in case.site.controllables)
+    for command in commands:
+        assert command.lease.granted_mono_s == case.now.mono_s
+        assert 60.0 <= command.lease.duration_s <= 1_800.0
+
+
+@any_case
+@given(case=cases, limit=limits)
+def test_one_more_limit_never_raises_what_the_house_draws_or_gives(case: Case, limit: Limit) -> None:
+    """Device by device it may: what a charger below its smallest current leaves, a battery may take."""
+    before, after = guarded(case), guarded(replace(case, limits=(*case.limits, limit)))
+
+    def drawn_w(commands: dict[DeviceId, Command]) -> float:
+        return sum(max(0.0, total_w(case, key, each.action)) for key, each in commands.items())
+
+    def given_w(commands: dict[DeviceId, Command]) -> float:
+        return -sum(min(0.0, total_w(case, key, each.action)) for key, each in commands.items())
+
+    if limit.export_power_max_w is None:
+        assert drawn_w(after) <= drawn_w(before) + EPS_W
+    if limit.import_power_max_w is None:
+        assert given_w(after) <= given_w(before) + EPS_W
+
+
+@any_case
+@given(case=cases, limit=limits)
+def test_one_more_limit_never_widens_the_command_of_a_device_that_is_alone(case: Case, limit: Limit) -> None:
+    for device in case.site.controllables:
+        site = replace(
+            case.site,
+            pv=tuple(each for each in case.site.pv if each is device),
+            batteries=tuple(each for each in case.site.batteries if each is device),
+            chargers=tuple(each for each in case.site.chargers if each is device),
+            heat_pumps=tuple(each for each in case.site.heat_pumps if each is device),
+        )
+        alone = replace(case, site=site, state=replace(case.state, site=site))
+        before_w = total_w(alone, device.id, guarded(alone)[device.id].action)
+        limited = replace(alone, limits=(*case.limits, limit))
+        after_w = total_w(alone, device.id, guarded(limited)[device.id].action)
+        if device.id not in pv_ids(case):
+            assert min(before_w, 0) - EPS_W <= after_w <= max(before_w, 0) + EPS_W
+        elif limit.import_power_max_w is None:
+            assert after_w >= before_w - EPS_W
+
+
+@any_case
+@given(case=cases)
+def test_what_limited_a_command_is_named_strongest_first(case: Case) -> None:
+    for command in guarded(case).values():
+        rules = [each for each in command.limited_by if each.rule is not LimitRule.CURRENT_FLOOR]
+        assert [each.authority for each in rules] == sorted(each.authority for each in rules)
+
+
+def pv_ids(case: Case) -> set[DeviceId]:
+    return {each.id for each in case.site.pv}
+
+
+def limit_of(command: Command) -> float | None:
+    assert isinstance(command.action, ProductionLimit)
+    return command.action.production_power_max_w
+
+
+def nameplate_of(case: Case, device_id: DeviceId) -> float:
+    """Most that a device can draw [W]."""
+    for battery in case.site.batteries:
+        if battery.id == device_id:
+            return battery.charge_power_max_w
+    for charger in case.site.chargers:
+        if charger.id == device_id:
+            return min(charger.power_max_w, charger.current_max_a * 230.0 * len(charger.phases))
+    return next((each.power_max_w for each in case.site.heat_pumps if each.id == device_id), 0.0)
