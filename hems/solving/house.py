@@ -157,7 +157,7 @@ def _connection(frame: Frame, *, slack_import_kw: Numbers, slack_export_kw: Numb
     buy, sell = np.array(problem.import_price_eur_per_kwh), np.array(problem.export_price_eur_per_kwh)
     import_max_kw = np.minimum(np.array(problem.import_power_max_w) / 1000, UNBOUNDED_KW)
     export_max_kw = np.minimum(np.array(problem.export_power_max_w) / 1000, UNBOUNDED_KW)
-    tempting = np.flatnonzero(sell > buy + 1e-9)
+    tempting = np.flatnonzero((sell > buy + 1e-9) & (import_max_kw > 0) & (export_max_kw > 0))
     taken = program.columns(frame.count, upper=import_max_kw, cost=buy * hours)
     given = program.columns(frame.count, upper=export_max_kw, cost=-sell * hours)
     program.put(frame.balance, taken, -1.0)

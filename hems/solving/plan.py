@@ -57,14 +57,19 @@ def solve(problem: PlanningProblem) -> Solved:
         UnsolvedError: beyond the solver's arithmetic; no problem is infeasible by itself.
     """
     problem = plausible(problem)
-    house = house_of(problem, weights_for(problem))
-    arrays = house.program.frozen()
-    arrays, relaxed = _settled(house, arrays, solve_linear(arrays))
-    gap = GAP_EUR + GAP_RATIO * _bill_eur(problem)
-    arrays, solution, solver = _with_pattern(house, arrays, relaxed, gap=gap)
-    solution = _one_way(house, arrays, solution)
+    weights = weights_for(problem)
+    house = house_of(problem, weights)
+    arrays = house.program.frozen(cost_unit=weights.unit)
+    gap = (GAP_EUR + GAP_RATIO * _bill_eur(problem)) / weights.unit
+    try:
+        solution, solver = _best(house, arrays, gap=gap)
+    except UnsolvedError:
+        solution, solver = _cautious(house, arrays), "glop, cautious"
     plan = plan_of(
-        problem, _powers(problem, house, solution), values=_values(problem, house, solution), origin=Origin.SOLVER
+        problem,
+        _powers(problem, house, solution),
+        values=_values(problem, house, solution.duals * weights.unit),
+        origin=Origin.SOLVER,
     )
     return Solved(plan=plan, solver=solver)
 
@@ -76,24 +81,42 @@ def _bill_eur(problem: PlanningProblem) -> float:
     return price * energy_wh / 1000
 
 
-def _with_pattern(house: House, arrays: Arrays, relaxed: Solution, *, gap: float) -> tuple[Arrays, Solution, str]:
-    """The program with its whole numbers fixed, its solution, and who found the pattern."""
+def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
+    """The optimum within a gap, and who found its pattern."""
+    relaxed = solve_linear(arrays)
+    if any(_is_outside(battery, arrays) for battery in house.batteries):
+        arrays = _settled(house, arrays, relaxed)
+        relaxed = solve_linear(arrays, start=relaxed)
     if len(arrays.whole) == 0:
-        return arrays, relaxed, "glop"
-    rounded: tuple[Arrays, Solution] | None = None
-    if len(house.connection.tempting) == 0:
-        fixed = _fixed(house, arrays, relaxed.values)
-        rounded = fixed, solve_linear(fixed, start=relaxed)
-        if rounded[1].cost - relaxed.cost <= gap:
-            return *rounded, "glop, pattern rounded"
-    try:
-        fixed = _fixed(house, arrays, solve_whole(_searchable(house, arrays), gap=gap))
-        found = fixed, solve_linear(fixed, start=relaxed)
-    except UnsolvedError:
-        return *(rounded or _without_temptation(house, arrays)), "glop, no pattern found"
-    if rounded is not None and rounded[1].cost <= found[1].cost:
-        return *rounded, "glop, pattern rounded, gap open"
-    return *found, "gscip"
+        return _one_way(house, arrays, relaxed), "glop"
+    if len(house.connection.tempting) == 0:  # else the relaxed bound is far away: it buys and sells at once
+        rounded = _fixed(house, arrays, relaxed.values)
+        solution = solve_linear(rounded, start=relaxed)
+        if solution.cost - relaxed.cost <= gap:
+            return _one_way(house, rounded, solution), "glop, pattern rounded"
+    fixed = _fixed(house, arrays, solve_whole(_searchable(house, arrays), gap=gap))
+    return _one_way(house, fixed, solve_linear(fixed, start=relaxed)), "gscip"
+
+
+def _cautious(house: House, arrays: Arrays) -> Solution:
+    """A plan where no best one was found: export earns no more than import costs, cars as rounded.
+
+    Without the binaries of the connection, and with batteries outside their window asked for nothing but not to
+    move further out, resting is always a point of the program.
+    """
+    cost, upper = arrays.cost.copy(), arrays.upper.copy()
+    tempting = house.connection.tempting
+    cost[house.connection.export_power[tempting]] = -cost[house.connection.import_power[tempting]]
+    for battery in house.batteries:
+        if _is_outside(battery, arrays):
+            below = arrays.lower[battery.energy[0]] < battery.floor_kwh
+            upper[battery.discharge if below else battery.charge] = 0.0
+    arrays = replace(arrays, cost=cost, upper=upper)
+    fixed = _fixed(house, arrays, solve_linear(arrays).values)
+    lower, upper = fixed.lower.copy(), fixed.upper.copy()
+    lower[house.connection.importing], upper[house.connection.importing] = 0.0, 1.0
+    fixed = replace(fixed, lower=lower, upper=upper)
+    return _one_way(house, fixed, solve_linear(fixed))
 
 
 def _fixed(house: House, arrays: Arrays, values: Numbers) -> Arrays:
@@ -133,45 +156,22 @@ def _searchable(house: House, arrays: Arrays) -> Arrays:
     return replace(arrays, upper=upper)
 
 
-def _without_temptation(house: House, arrays: Arrays) -> tuple[Arrays, Solution]:
-    """The way out when no pattern was found: export earns no more than import costs, cars as rounded."""
-    cost = arrays.cost.copy()
-    tempting = house.connection.tempting
-    cost[house.connection.export_power[tempting]] = -cost[house.connection.import_power[tempting]]
-    arrays = replace(arrays, cost=cost)
-    fixed = _fixed(house, arrays, solve_linear(arrays).values)
-    lower, upper = fixed.lower.copy(), fixed.upper.copy()
-    lower[house.connection.importing], upper[house.connection.importing] = 0.0, 1.0
-    fixed = replace(fixed, lower=lower, upper=upper)
-    return fixed, solve_linear(fixed)
-
-
-def _settled(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution]:
+def _settled(house: House, arrays: Arrays, relaxed: Solution) -> Arrays:
     """The program in which a battery found outside its window only moves back in, and then stays.
 
     The window is physics or warranty: no wish may push a battery further out. The slot in which it is back is
-    taken from the relaxed solution. Where that slot rested on what is now forbidden (a second battery that took
-    the energy while itself outside), nothing more is asked than never to move outwards, which resting fulfils.
+    taken from the relaxed solution.
     """
-    outside = [at for at in house.batteries if _is_outside(at, arrays)]
-    if not outside:
-        return arrays, relaxed
-    for stays in (True, False):
-        lower, upper = arrays.lower.copy(), arrays.upper.copy()
-        for battery in outside:
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    for battery in house.batteries:
+        if _is_outside(battery, arrays):
             below = lower[battery.energy[0]] < battery.floor_kwh
             edge_kwh, sign = (battery.floor_kwh, 1.0) if below else (battery.ceiling_kwh, -1.0)
             back = np.flatnonzero(sign * relaxed.values[battery.energy] >= sign * edge_kwh - EDGE_KWH)
-            first = int(back[0]) if stays and len(back) else len(battery.energy)
+            first = int(back[0]) if len(back) else len(battery.energy)
             (lower if below else upper)[battery.energy[first:]] = edge_kwh - sign * 2 * EDGE_KWH
             upper[(battery.discharge if below else battery.charge)[: first + 1]] = 0.0
-        settled = replace(arrays, lower=lower, upper=upper)
-        try:
-            return settled, solve_linear(settled, start=relaxed)
-        except UnsolvedError:
-            if not stays:
-                raise
-    raise AssertionError("the loop returns or raises")
+    return replace(arrays, lower=lower, upper=upper)
 
 
 def _is_outside(battery: BatteryColumns, arrays: Arrays) -> bool:
@@ -235,12 +235,12 @@ def _watts(kilowatts: Numbers, *, upper_w: float | Numbers, lower_w: float = 0.0
     return tuple(clean.tolist())
 
 
-def _values(problem: PlanningProblem, house: House, solution: Solution) -> Values:
+def _values(problem: PlanningProblem, house: House, duals: Numbers) -> Values:
     """Worth of one more kWh: stored at the end of a slot, or charged in a slot in which the car is connected."""
     return Values(
-        batteries=tuple(_worth(-solution.duals[at.balance]) for at in house.batteries),
+        batteries=tuple(_worth(-duals[at.balance]) for at in house.batteries),
         cars=tuple(
-            _worth(solution.duals[at.need] * (np.array(connected_ratio(car, problem.grid)) > 0))
+            _worth(duals[at.need] * (np.array(connected_ratio(car, problem.grid)) > 0))
             for car, at in zip(problem.cars, house.cars, strict=True)
         ),
     )

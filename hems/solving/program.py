@@ -57,8 +57,8 @@ class Program:
         self._columns.append(columns)
         self._coefficients.append(_spread(coefficients, len(rows)))
 
-    def frozen(self) -> "Arrays":
-        """The whole program, entries sorted by row."""
+    def frozen(self, *, cost_unit: float) -> "Arrays":
+        """The whole program, entries sorted by row, cost counted in ``cost_unit`` so that it has ordinary size."""
         rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
         coefficients = np.concatenate(self._coefficients)
         order = np.lexsort((columns, rows))
@@ -66,7 +66,7 @@ class Program:
         return Arrays(
             lower=np.concatenate(self._lower),
             upper=np.concatenate(self._upper),
-            cost=np.concatenate(self._cost),
+            cost=np.concatenate(self._cost) / cost_unit,
             whole=np.concatenate([*self._whole, np.empty(0, dtype=np.int64)]),
             row_lower=np.concatenate(self._row_lower),
             row_upper=np.concatenate(self._row_upper),

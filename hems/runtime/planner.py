@@ -1,0 +1,103 @@
+"""The planner behind a process boundary: one long-lived worker, replaced when it fails, its plans checked."""
+
+from typing import Self
+
+from hems.domain.errors import BadInputError, WorkerError
+from hems.domain.plan import Plan
+from hems.domain.problem import PlanningProblem
+from hems.planning.answer import PlanAnswer, PlanRefusal
+from hems.planning.check import violations
+from hems.ports import Spawn, WorkerProcess
+from hems.wire import fast_json, parse
+
+PLAN_WORKER = "hems.workers.plan"
+
+DEADLINE_S = 20.0
+"""Two hundred times the ordinary plan; a Pi at its worst needs a tenth of it."""
+
+JOBS_MAX = 1000
+"""Then a fresh worker: a leak in native code shall not add up."""
+
+MEMORY_MAX_BYTES = 512 * 1024 * 1024
+"""Address space. A worker maps 200 MB after ten plans of 48 h and touches 97 MB of it."""
+
+FINDINGS_SHOWN_MAX = 3
+
+
+class WorkerPlanner:
+    """Implements :class:`hems.ports.Planner`. Starts its worker with the first problem."""
+
+    def __init__(self, spawn: Spawn, *, deadline_s: float = DEADLINE_S, module: str = PLAN_WORKER) -> None:
+        """``module`` is the worker to run; tests name misbehaving ones."""
+        self._spawn = spawn
+        self._deadline_s = deadline_s
+        self._module = module
+        self._worker: WorkerProcess | None = None
+        self._jobs = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def answer(self, problem: PlanningProblem) -> bytes:
+        """The worker's answer, untrusted: give it to :func:`checked_plan`.
+
+        After a failure the worker is gone and the next call starts another.
+
+        Raises:
+            WorkerError: no answer; says why in one sentence.
+        """
+        try:
+            worker = self._ready()
+            worker.send_line(fast_json(problem))
+            line = worker.receive_line(timeout_s=self._deadline_s)
+        except (OSError, EOFError) as error:
+            self.close()
+            raise WorkerError(f"plan worker: {error}") from None
+        if line is None:
+            self.close()
+            raise WorkerError(f"plan worker: no answer within {self._deadline_s:g} s, it was stopped")
+        self._jobs += 1
+        if self._jobs >= JOBS_MAX or not line.startswith(b'{"plan":'):
+            self.close()
+        if line.startswith(b'{"error":'):
+            raise WorkerError(f"plan worker: {_refusal(line)}")
+        return line
+
+    def close(self) -> None:
+        """End the worker; no process is left. The next problem starts another."""
+        if self._worker is not None:
+            self._worker.kill()
+        self._worker = None
+
+    def _ready(self) -> WorkerProcess:
+        if self._worker is None:
+            self._worker = self._spawn(self._module, memory_max_bytes=MEMORY_MAX_BYTES)
+            self._jobs = 0
+        return self._worker
+
+
+def checked_plan(problem: PlanningProblem, answer: bytes) -> Plan:
+    """The plan in a worker's answer, if it is true to the problem. What to do without one is the caller's choice.
+
+    Raises:
+        WorkerError: not an answer, or a plan that breaks a rule; says which in one sentence.
+    """
+    try:
+        plan = parse(PlanAnswer, answer, source="answer").plan
+    except BadInputError as error:
+        raise WorkerError(f"plan worker: {str(error).splitlines()[0]}") from None
+    found = violations(problem, plan)
+    if found:
+        more = f" (and {len(found) - FINDINGS_SHOWN_MAX} more)" if len(found) > FINDINGS_SHOWN_MAX else ""
+        raise WorkerError(f"plan refused: {'; '.join(found[:FINDINGS_SHOWN_MAX])}{more}")
+    return plan
+
+
+def _refusal(line: bytes) -> str:
+    try:
+        return parse(PlanRefusal, line, source="answer").error.splitlines()[0]
+    except (BadInputError, IndexError):
+        return "an error without words"
