@@ -4,10 +4,13 @@ The site buys at the import price and sells at the export price; a storage buys 
 now, and sells what is worth less. The plan supplies the worth (the dual of the stored energy) and, where the worth
 equals a price, its planned power as the tie-break: on that margin the plan was indifferent and chose for a reason that
 lies later. Forecast errors are met at once, because nothing here knows what was forecast.
+
+Storages trade with the house and the grid, not with each other: a battery whose energy is worth less than a car's does
+not charge the car while that waits for a price.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from hems.domain.site import DeviceId
@@ -77,7 +80,10 @@ def clear(
     power is taken as it is. Below a sale price of zero nothing is discharged into the grid.
     """
     if import_price_eur_per_kwh < 0 or export_price_eur_per_kwh > import_price_eur_per_kwh:
-        return {each.device_id: _as_planned(each) for each in storages}
+        powers = {each.device_id: _as_planned(each) for each in storages}
+        if export_price_eur_per_kwh < 0:
+            _keep_out_of_grid(net_w, storages, powers)
+        return powers
     powers = {
         each.device_id: _against_grid(each, import_price_eur_per_kwh, export_price_eur_per_kwh) for each in storages
     }
@@ -94,6 +100,17 @@ def _as_planned(storage: Storage) -> Cleared:
     if 0 < power_w < storage.charge_power_min_w:
         power_w = storage.charge_power_min_w
     return Cleared(power_w=power_w, trade=Trade.FOLLOWS_PLAN)
+
+
+def _keep_out_of_grid(net_w: float, storages: Sequence[Storage], powers: dict[DeviceId, Cleared]) -> None:
+    """Planned discharges only as far as the house and the other storages draw: the plan's load may not be there."""
+    drawn_w = net_w + sum(max(each.expected_w(powers[each.device_id].power_w), 0.0) for each in storages)
+    given_w = -sum(min(cleared.power_w, 0.0) for cleared in powers.values())
+    if given_w > max(drawn_w, 0.0):
+        share_ratio = max(drawn_w, 0.0) / given_w
+        for device_id, cleared in powers.items():
+            if cleared.power_w < 0:
+                powers[device_id] = replace(cleared, power_w=cleared.power_w * share_ratio)
 
 
 def _against_grid(storage: Storage, buy_at: float, sell_at: float) -> Cleared:
