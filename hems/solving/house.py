@@ -40,16 +40,14 @@ class BatteryColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarColumns:
-    """Where a car is in the program. ``on`` are binaries of the first slots, empty where none are needed."""
+    """Where a car is in the program. Binaries belong to the slots ``on_slots``, none where the smallest power is 0."""
 
     power: Indices
     need: Indices
     """The row whose dual is the worth of a charged kWh."""
-    spare: Indices
-    """Energy beyond the need, open only while the pattern is sought: whole slots rarely sum up to it exactly."""
-    part_slot_kwh: float
-    """Most that ``spare`` may be: one slot at the smallest power."""
     on: Indices
+    part: Indices
+    """Binaries of which one may be 1: the slot in which the car charges for part of the time."""
     on_slots: Indices
     smallest_kw: Numbers
     """Smallest power of each slot with a binary."""
@@ -270,27 +268,20 @@ def _car(frame: Frame, car: CarInput) -> CarColumns:
     program.put(frame.balance, power, 1.0)
     need = program.rows(1, lower=most_kwh, upper=most_kwh)
     missing = program.columns(1, upper=most_kwh, cost=frame.weights.departure)
-    spare = program.columns(1, upper=0.0, cost=0.0)
     program.put(np.repeat(need, frame.count), power, hours)
     program.put(need, missing, 1.0)
-    program.put(need, spare, -1.0)
     smallest_kw = np.minimum(car.power_min_w / 1000 * share, largest_kw)[: on_off_slots(problem.grid)]
     slots = np.flatnonzero(smallest_kw > 0)
-    on = program.binaries(len(slots))
-    for bound_kw, upper in ((largest_kw[slots], 0.0), (smallest_kw[slots], np.inf)):
-        rows = program.rows(len(slots), lower=-np.inf if upper == 0.0 else 0.0, upper=upper)
-        program.put(rows, power[slots], 1.0)
-        program.put(rows, on, -bound_kw)
-    part_slot_kwh = float(smallest_kw.max(initial=0.0)) * hours
-    return CarColumns(
-        power=power,
-        need=need,
-        spare=spare,
-        part_slot_kwh=part_slot_kwh,
-        on=on,
-        on_slots=slots,
-        smallest_kw=smallest_kw[slots],
-    )
+    on, part = program.binaries(len(slots)), program.binaries(len(slots))
+    at_most = program.rows(len(slots), upper=0.0)
+    program.put(at_most, power[slots], 1.0)
+    program.put(at_most, on, -largest_kw[slots])
+    program.put(at_most, part, -largest_kw[slots])
+    at_least = program.rows(len(slots), lower=0.0)
+    program.put(at_least, power[slots], 1.0)
+    program.put(at_least, on, -smallest_kw[slots])
+    program.put(np.repeat(program.rows(1, upper=1.0), len(slots)), part, 1.0)
+    return CarColumns(power=power, need=need, on=on, part=part, on_slots=slots, smallest_kw=smallest_kw[slots])
 
 
 def _heat(frame: Frame, pump: HeatInput) -> Indices:

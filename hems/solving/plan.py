@@ -16,7 +16,7 @@ from hems.planning.outcome import Powers, Series, Values, plan_of
 from hems.planning.plausible import connected_ratio, plausible
 from hems.solving.house import BatteryColumns, House, house_of
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
-from hems.solving.program import Arrays, Flags, Indices, Numbers
+from hems.solving.program import Arrays, Flags, Numbers
 from hems.solving.weights import weights_for
 
 GAP_EUR = 0.005
@@ -94,7 +94,7 @@ def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
         solution = solve_linear(rounded, start=relaxed)
         if solution.cost - relaxed.cost <= gap:
             return _one_way(house, rounded, solution), "glop, pattern rounded"
-    fixed = _fixed(house, arrays, solve_whole(_searchable(house, arrays), gap=gap))
+    fixed = _fixed(house, arrays, solve_whole(arrays, gap=gap))
     return _one_way(house, fixed, solve_linear(fixed, start=relaxed)), "gscip"
 
 
@@ -122,38 +122,32 @@ def _cautious(house: House, arrays: Arrays) -> Solution:
 def _fixed(house: House, arrays: Arrays, values: Numbers) -> Arrays:
     """The program with every whole number fixed to the pattern of ``values``.
 
-    A car is on where it has its smallest power at least. One slot more stays free between off and on: the
-    part-slot in which the last bit of energy is charged. A point of the program that is rounded down like this
-    stays a point of it, but for the wish that misses the energy.
+    A car is on where it has its smallest power at least. One slot more may hold any power: the part-slot in
+    which the last bit of energy is charged. A point of the program that is rounded down like this stays a point
+    of it, but for the wish that misses the energy.
     """
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     for car in house.cars:
         power_kw = values[car.power[car.on_slots]]
         on = power_kw >= car.smallest_kw - 1e-6
+        part = _part_slot(power_kw, on)
+        on &= ~part
         lower[car.on], upper[car.on] = on, on
-        part = car.on[_part_slot(power_kw, on)]
-        lower[part], upper[part] = 0.0, 1.0
+        lower[car.part], upper[car.part] = part, part
     importing = np.round(values[house.connection.importing])
     lower[house.connection.importing], upper[house.connection.importing] = importing, importing
     return replace(arrays, lower=lower, upper=upper)
 
 
-def _part_slot(power_kw: Numbers, on: Flags) -> Indices:
+def _part_slot(power_kw: Numbers, on: Flags) -> Flags:
     """The slot that may be below the smallest power: the fullest of those that are, else the least of the others."""
+    chosen = np.zeros_like(on)
     between = ~on & (power_kw > BOTH_WAYS_KW)
     if between.any():
-        return np.array([np.argmax(np.where(between, power_kw, -1.0))])
-    if on.any():
-        return np.array([np.argmin(np.where(on, power_kw, np.inf))])
-    return np.empty(0, dtype=np.int64)
-
-
-def _searchable(house: House, arrays: Arrays) -> Arrays:
-    """The program for the search of a pattern: whole slots may exceed a car's need by a part-slot."""
-    upper = arrays.upper.copy()
-    for car in house.cars:
-        upper[car.spare] = car.part_slot_kwh
-    return replace(arrays, upper=upper)
+        chosen[np.argmax(np.where(between, power_kw, -1.0))] = True
+    elif on.any():
+        chosen[np.argmin(np.where(on, power_kw, np.inf))] = True
+    return chosen
 
 
 def _settled(house: House, arrays: Arrays, relaxed: Solution) -> Arrays:
