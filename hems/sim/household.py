@@ -7,7 +7,7 @@ resumed sees the same seconds.
 
 The house alone never exceeds its cap, 80 % of the main fuse per phase (20 A of 25 A): an ordinary house does not
 blow its fuse without a car. Appliance powers and times are nameplate values of common European appliances; they run
-about twice as often as at home (an oven in 14 quarter hours a day, a kettle in 14), at any hour and in any mixture.
+about as often as at home (oven or hob in 8 quarter hours a day, a kettle in 6), but at any hour and in any mixture.
 """
 
 from dataclasses import dataclass
@@ -48,10 +48,10 @@ class Appliance:
 
 APPLIANCES = (
     Appliance(name="fridge", power_w=90.0, on_s=(300, 600), off_s=900, pulses_max=1, chance=0.7),
-    Appliance(name="oven", power_w=2_500.0, on_s=(40, 90), off_s=70, pulses_max=7, chance=0.15),
-    Appliance(name="washing machine", power_w=2_000.0, on_s=(240, 600), off_s=900, pulses_max=1, chance=0.12),
-    Appliance(name="kettle", power_w=2_000.0, on_s=(90, 210), off_s=300, pulses_max=2, chance=0.15),
-    Appliance(name="microwave", power_w=1_300.0, on_s=(60, 180), off_s=60, pulses_max=2, chance=0.1),
+    Appliance(name="oven", power_w=2_500.0, on_s=(40, 90), off_s=70, pulses_max=7, chance=0.08),
+    Appliance(name="washing machine", power_w=2_000.0, on_s=(240, 600), off_s=900, pulses_max=1, chance=0.05),
+    Appliance(name="kettle", power_w=2_000.0, on_s=(90, 210), off_s=300, pulses_max=2, chance=0.06),
+    Appliance(name="microwave", power_w=1_300.0, on_s=(60, 180), off_s=60, pulses_max=2, chance=0.05),
 )
 
 
