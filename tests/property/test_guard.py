@@ -2,7 +2,8 @@
 
 Expected values come from sums written here: per phase, per circuit, per connection. Nothing of the guard's own
 arithmetic is used except the tick's estimate, which it is given as its input, and three published numbers: the share of
-a fuse that is planned with (0.95), the appliance that may start unseen (10 A), and nominal voltage (230 V).
+a fuse that is planned with (0.95), the appliance that may start unseen (13 A, up to 0.72 of the rating), and the
+nominal voltage (230 V).
 """
 
 import math
@@ -93,13 +94,16 @@ def reserve_on(case: Case, phase: Phase) -> float:
     present = residual_on(case, phase, high=True) if case.sees_grid else None
     if present is not None and fast:
         return max(0.0, present)
-    remembered = [
-        {Phase.L1: each.high_w.l1, Phase.L2: each.high_w.l2, Phase.L3: each.high_w.l3}[phase]
-        for each in case.state.residual_highs
-        if each.hour > case.now.mono_s // 3600 - 24
-    ]
-    unseen = 10.0 * 230.0
-    return max([unseen, *remembered, *([] if present is None else [present + unseen])])
+    unseen = 13.0 * 230.0
+    if present is None:
+        remembered = [
+            {Phase.L1: each.high_w.l1, Phase.L2: each.high_w.l2, Phase.L3: each.high_w.l3}[phase]
+            for each in case.state.residual_highs
+            if each.hour > case.now.mono_s // 3600 - 24
+        ]
+        return max([unseen, *remembered])
+    rating = case.site.circuits[0].fuse_a * 230.0
+    return max(0.0, present, min(max(0.0, present) + unseen, 0.72 * rating) - 0.05 * rating)
 
 
 def draws_w(case: Case, device_id: DeviceId, action: object) -> Iterator[tuple[Phase, float]]:
