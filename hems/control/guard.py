@@ -177,7 +177,7 @@ def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -
     )
     if len(usable_a) < len(room_a) and offer.power_w < allowed_w * 0.95:
         dwell = LimitedBy(authority=Authority.HOUSEHOLD, rule=LimitRule.PHASE_DWELL, limit_w=offer.power_w)
-        limited = (*limited, dwell)
+        limited = tuple(sorted((*limited, dwell), key=lambda each: each.authority))
     elif offer.power_w == 0:
         limited = _floored(limited, allowed_w, device.power_min_w)
     _book(shift, device.circuit, device.wired_phases(offer.phase_count), offer.power_w, values.power_w)

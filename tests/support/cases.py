@@ -80,7 +80,7 @@ def now_after(seconds: float) -> Now:
 def random_site(chance: random.Random) -> Site:
     """One or three phases, up to three circuits below the main fuse, up to two devices of each kind."""
     phase_count = chance.choice((1, 3))
-    circuits = [Circuit(id=MAIN, fuse_a=chance.choice((16.0, 20.0, 25.0, 35.0)), parent=None)]
+    circuits = [Circuit(id=MAIN, fuse_a=chance.choice((16.0, 20.0, 25.0, 35.0, 63.0)), parent=None)]
     for number in range(chance.randint(0, 3)):
         parent = chance.choice(circuits).id
         fuse_a = chance.choice((6.0, 10.0, 16.0, 20.0, 32.0))
@@ -231,7 +231,9 @@ def _battery_values(chance: random.Random, device: Battery) -> BatteryValues:
     said_w = (None, None, 0.0, 1_000.0, 65_000.0)
     power_w = chance.uniform(-device.discharge_power_max_w, device.charge_power_max_w)
     inside_wh = chance.uniform(0.0, device.capacity_wh)
-    stored_wh = chance.choice((None, inside_wh, inside_wh, inside_wh, device.floor_wh, device.ceiling_wh))
+    near_wh = device.capacity_wh * chance.uniform(0.0, 0.1)
+    ends_wh = (device.floor_wh, device.floor_wh + near_wh, device.ceiling_wh - near_wh, device.ceiling_wh)
+    stored_wh = chance.choice((None, inside_wh, inside_wh, inside_wh, *ends_wh))
     return BatteryValues(
         power_w=power_w,
         stored_wh=stored_wh,
