@@ -103,7 +103,12 @@ def solve_whole(arrays: Arrays, *, gap: float) -> Numbers:
     Raises:
         UnsolvedError: no such point was found within the node limit.
     """
-    settings = {"absolute_gap_tolerance": gap, "node_limit": NODES_MAX, "random_seed": 1}
+    settings = {
+        "absolute_gap_tolerance": gap,
+        "node_limit": NODES_MAX,
+        "random_seed": 1,
+        "cuts": parameters_pb2.EMPHASIS_LOW,  # 39 ms instead of 53 ms in the median; without any 170 ms
+    }
     hints = model_parameters_pb2.ModelSolveParametersProto()
     result = _run(model_of(arrays, whole=True), parameters_pb2.SOLVER_TYPE_GSCIP, settings, hints)
     if result.termination.reason not in {OPTIMAL, FEASIBLE} or not result.solutions:

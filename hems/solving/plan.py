@@ -85,7 +85,7 @@ def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
     """The optimum within a gap, and who found its pattern."""
     relaxed = solve_linear(arrays)
     if any(_is_outside(battery, arrays) for battery in house.batteries):
-        arrays = _settled(house, arrays, relaxed)
+        arrays = _settled(house, arrays, _one_way(house, arrays, relaxed))
         relaxed = solve_linear(arrays, start=relaxed)
     if len(arrays.whole) == 0:
         return _one_way(house, arrays, relaxed), "glop"
@@ -153,16 +153,16 @@ def _part_slot(power_kw: Numbers, on: Flags) -> Flags:
 def _settled(house: House, arrays: Arrays, relaxed: Solution) -> Arrays:
     """The program in which a battery found outside its window only moves back in, and then stays.
 
-    The window is physics or warranty: no wish may push a battery further out. The slot in which it is back is
-    taken from the relaxed solution.
+    The window is physics or warranty: no wish may push a battery further out. The slot from which on it is back
+    for good is taken from the relaxed solution.
     """
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
     for battery in house.batteries:
         if _is_outside(battery, arrays):
             below = lower[battery.energy[0]] < battery.floor_kwh
             edge_kwh, sign = (battery.floor_kwh, 1.0) if below else (battery.ceiling_kwh, -1.0)
-            back = np.flatnonzero(sign * relaxed.values[battery.energy] >= sign * edge_kwh - EDGE_KWH)
-            first = int(back[0]) if len(back) else len(battery.energy)
+            away = np.flatnonzero(sign * relaxed.values[battery.energy] < sign * edge_kwh - EDGE_KWH)
+            first = int(away[-1]) + 1 if len(away) else 0
             (lower if below else upper)[battery.energy[first:]] = edge_kwh - sign * 2 * EDGE_KWH
             upper[(battery.discharge if below else battery.charge)[: first + 1]] = 0.0
     return replace(arrays, lower=lower, upper=upper)

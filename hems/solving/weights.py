@@ -45,7 +45,7 @@ def weights_for(problem: PlanningProblem) -> Weights:
     unit = max(PRICE_MIN_EUR_PER_KWH, *(abs(each) for each in prices))
     return Weights(
         unit=unit,
-        connection=5000 * unit,
+        connection=50_000 * unit,
         departure=500 * unit,
         heat_min=50 * unit,
         heat_max=20 * unit,
