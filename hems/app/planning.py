@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-from hems.domain.errors import BadInputError, WorkerError
+from hems.domain.errors import WorkerError
 from hems.domain.events import Event, PlanAdopted, PlanRefused
 from hems.domain.plan import Plan
 from hems.domain.problem import PlanningProblem
 from hems.domain.time import Now
-from hems.planning.answer import PlanAnswer
-from hems.planning.check import violations
 from hems.planning.fallback import fallback_plan
 from hems.ports import Planner
-from hems.wire import parse
+from hems.runtime.planner import checked_plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,20 +31,11 @@ class PlanDesk:
     def replan(self, problem: PlanningProblem, current: Plan | None, now: Now) -> Decided:
         """A new plan; without a good one the current plan while it lasts, then a plan by rules. Never raises."""
         try:
-            plan = self._checked(problem)
-        except (WorkerError, BadInputError) as error:
+            plan = checked_plan(problem, self._planner.answer(problem))
+        except WorkerError as error:
             return _without(problem, current, now, str(error))
         adopted = PlanAdopted(at=now.at, issued_at=plan.issued_at, origin=plan.origin)
         return Decided(plan=plan, refused=False, events=(adopted,))
-
-    def _checked(self, problem: PlanningProblem) -> Plan:
-        plan = parse(PlanAnswer, self._planner.answer(problem), source="plan worker").plan
-        if plan.issued_at != problem.issued_at:
-            raise WorkerError(f"plan worker: answered the problem of {plan.issued_at.isoformat()}")
-        wrong = violations(problem, plan)
-        if wrong:
-            raise WorkerError(f"plan worker: the plan is wrong in {len(wrong)} places, first: {wrong[0]}")
-        return plan
 
 
 def _without(problem: PlanningProblem, current: Plan | None, now: Now, why: str) -> Decided:

@@ -25,8 +25,8 @@ from hems.domain.time import Now
 
 MUST_CHARGE_SLACK_S = 900.0
 """Full power starts this long before it would be too late: one re-planning interval [s]."""
-CAR_DONE_WH = 20.0
-"""Less than this missing is done: a charger's counter resolves 10 Wh."""
+CAR_DONE_WH = 1.0
+"""Less than this missing is done: no charger's counter resolves it."""
 RULES_BUY, RULES_WORTH, RULES_SELL = 1.0, 0.5, 0.0
 """Prices that make the merit order a plain self-consumption rule: store every surplus, cover every load."""
 ASLEEP_S = 150.0
@@ -74,14 +74,14 @@ def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -
         if battery.id in seen.batteries
     ]
     if seen.residual_w is not None:
-        # Nobody counts on more than a device draws already: a car may sleep, and the guard may hold it back.
-        fixed_w = sum(
-            min(intent.want.power_w or 0.0, seen.power_w(device_id) or 0.0) for device_id, intent in intents.items()
-        )
+        fixed_w = sum(_counted_w(seen, intent) for intent in intents.values())
         net_w = seen.residual_w + fixed_w + sum(values.power_w for values in seen.pv.values())
-        cleared = _clear(net_w, storages, moment)
-        for device_id, result in cleared.items():
-            intents[device_id] = _storage_intent(state, device_id, result, moment, cars.get(device_id))
+    else:
+        # Blind, nobody knows a surplus or a load; a car may still buy where that is cheap.
+        net_w = 0.0
+        storages = [each for each in storages if each.device_id in cars]
+    for device_id, result in _clear(net_w, storages, moment).items():
+        intents[device_id] = _storage_intent(state, device_id, result, moment, cars.get(device_id))
     intents.update(_pv_intents(state, seen, moment, intents, storages))
     for device in state.site.controllables:
         if device.id in seen.silent:
@@ -203,7 +203,7 @@ def _pv_intents(
     found: dict[DeviceId, Intent] = {}
     cap_w: float | None = None
     if moment is not None and moment.sell_at < 0 and seen.residual_w is not None:
-        cap_w = 0.0 if moment.buy_at < 0 else _own_use_w(seen.residual_w, intents, storages, moment.sell_at)
+        cap_w = 0.0 if moment.buy_at < 0 else _own_use_w(seen, seen.residual_w, intents, storages, moment.sell_at)
     for plant in state.site.pv:
         if plant.id in seen.silent:
             continue
@@ -218,7 +218,7 @@ def _pv_intents(
 
 
 def _own_use_w(
-    residual_w: float, intents: Mapping[DeviceId, Intent], storages: Sequence[Storage], sell_at: float
+    seen: Estimate, residual_w: float, intents: Mapping[DeviceId, Intent], storages: Sequence[Storage], sell_at: float
 ) -> float:
     """What could be used at home now [W].
 
@@ -226,5 +226,10 @@ def _own_use_w(
     measured, and they would wait for it for ever.
     """
     storing = {each.device_id: each.charge_power_max_w for each in storages if each.bid_eur_per_kwh > sell_at}
-    others_w = sum(intent.want.power_w or 0.0 for device_id, intent in intents.items() if device_id not in storing)
+    others_w = sum(_counted_w(seen, intent) for device_id, intent in intents.items() if device_id not in storing)
     return max(0.0, residual_w + others_w + sum(storing.values()))
+
+
+def _counted_w(seen: Estimate, intent: Intent) -> float:
+    """Nobody counts on more than a device draws already: a car may sleep, and the guard may hold it back [W]."""
+    return min(intent.want.power_w or 0.0, seen.power_w(intent.want.device_id) or 0.0)

@@ -140,6 +140,8 @@ def _cars(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
     count = problem.grid.count
     for car, planned in zip(problem.cars, plan.cars, strict=True):
         name = f"car {car.device_id}"
+        if planned.session_energy_wh != car.session_energy_wh:
+            yield f"{name}: session energy {planned.session_energy_wh:g} Wh, posed {car.session_energy_wh:g} Wh"
         if planned.departure_at != car.departure_at:
             yield f"{name}: its departure is not that of the problem"
         if abs(planned.energy_needed_wh - car.energy_needed_wh) > ENERGY_TOLERANCE_WH:

@@ -76,6 +76,7 @@ def plan_of(
                 value_eur_per_kwh=values.cars[index] if values else None,
                 energy_needed_wh=car.energy_needed_wh,
                 departure_at=car.departure_at,
+                session_energy_wh=car.session_energy_wh,
             )
             for index, car in enumerate(problem.cars)
         ),

@@ -12,16 +12,37 @@ from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
 from hems.sim.data import HouseData
-from hems.sim.knowledge import Departures, Knowledge, Truth
+from hems.sim.knowledge import Departures, Knowledge, Truth, published_until
 
 HORIZON_SLOTS = 192
 """48 h: the shortest horizon at which the worth of stored energy at its end no longer matters (design, measured)."""
-PRICE_MEMORY = timedelta(days=31)
+PRICE_MEMORY = timedelta(days=33)
+"""Counted from the end of what is published, so that a prediction is the same whenever it is made."""
+LONGEST_WAIT_SLOTS = 100
+"""From one publication to the next: a day of 25 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceAhead:
+    """Prices from one publication until beyond the next one."""
+
+    known_until: datetime
+    grid: SlotGrid
+    import_eur_per_kwh: tuple[float, ...]
+    export_eur_per_kwh: tuple[float, ...]
+    published_count: int
+
+    def on(self, grid: SlotGrid) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+        """Import, export, and how many slots are published, on a later grid."""
+        first = self.grid.whole_slots_before(grid.start_at)
+        part = slice(first, first + grid.count)
+        published = min(max(self.published_count - first, 0), grid.count)
+        return self.import_eur_per_kwh[part], self.export_eur_per_kwh[part], published
+
+
+@dataclass(slots=True, kw_only=True)
 class Outlooks:
-    """Makes outlooks for one strategy of one house."""
+    """Makes outlooks for one strategy of one house. Predicts prices once for each publication."""
 
     site: Site
     data: HouseData
@@ -30,6 +51,7 @@ class Outlooks:
     """True load, PV and weather; None for a strategy that must forecast them."""
     foresees_all: bool = False
     """Prices and cars yet to come are known, too."""
+    _price_curve: PriceAhead | None = None
 
     def at(self, now: Now) -> Outlook:
         """The outlook of this moment. Shorter than 48 h only where the data ends."""
@@ -52,16 +74,30 @@ class Outlooks:
         if self.foresees_all and self.truth is not None:
             known = self.truth.prices(grid)
             return known.import_eur_per_kwh, known.export_eur_per_kwh, grid.count
-        since_at = max(self.data.grid.start_at, grid.start_at - PRICE_MEMORY)
+        known_until = published_until(now.at, self.site.zone)
+        if self._price_curve is None or self._price_curve.known_until != known_until:
+            self._price_curve = self._predict_prices(now, grid, known_until)
+        return self._price_curve.on(grid)
+
+    def _predict_prices(self, now: Now, grid: SlotGrid, known_until: datetime) -> PriceAhead:
+        """Published prices and their continuation, for every horizon until more is published."""
+        since_at = max(self.data.grid.start_at, known_until - PRICE_MEMORY)
         known = self.knowledge.prices(now.at, since_at=since_at)
+        longer = SlotGrid(start_at=grid.start_at, count=grid.count + LONGEST_WAIT_SLOTS)
         # The household's prices are the market's, scaled and shifted, and so are their predictions.
-        curves = [
+        buy, sell = (
             predict_spot(
-                PublishedPrices(start_at=known.grid.start_at, spot_eur_per_kwh=series), grid=grid, zone=self.site.zone
+                PublishedPrices(start_at=known.grid.start_at, spot_eur_per_kwh=series), grid=longer, zone=self.site.zone
             )
             for series in (known.import_eur_per_kwh, known.export_eur_per_kwh)
-        ]
-        return curves[0].spot_eur_per_kwh, curves[1].spot_eur_per_kwh, curves[0].published_count
+        )
+        return PriceAhead(
+            known_until=known_until,
+            grid=longer,
+            import_eur_per_kwh=buy.spot_eur_per_kwh,
+            export_eur_per_kwh=sell.spot_eur_per_kwh,
+            published_count=buy.published_count,
+        )
 
     def _load(self, now: Now, grid: SlotGrid) -> Forecast:
         if self.truth is not None:

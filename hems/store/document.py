@@ -13,8 +13,3 @@ def save(files: Files, path: str, content: bytes) -> None:
     files.write(fresh, content)
     files.sync(fresh)
     files.rename(fresh, path)
-
-
-def load(files: Files, path: str) -> bytes | None:
-    """The last document that was saved; None if there never was one."""
-    return files.read(path)
