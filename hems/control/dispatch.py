@@ -11,7 +11,7 @@ from datetime import timedelta
 from hems.control import heat
 from hems.control.estimate import Estimate
 from hems.control.guard import Want
-from hems.control.headroom import plannable_power_w
+from hems.control.headroom import dependable_power_w
 from hems.control.merit import Cleared, Storage, clear
 from hems.control.moment import Moment, moment_of
 from hems.control.state import ControlState, HeatSlot, SwitchMemory
@@ -146,8 +146,8 @@ def _car_decided(
     missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
     if missing_wh < CAR_DONE_WH:
         return intent(0.0, reasons.CarFinished())
-    power_max_w = min(charger.power_max_w, plannable_power_w(state))
-    needed_s = missing_wh * 3600 / max(power_max_w, charger.power_min_w)
+    dependable_w = min(charger.power_max_w, dependable_power_w(state))
+    needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
     left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
     if left_s - needed_s < MUST_CHARGE_SLACK_S:
         # To the next 100 Wh, so that the reason does not change with every watt-hour.

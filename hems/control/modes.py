@@ -41,7 +41,9 @@ def changes(
     found += [LimitLifted(at=at, authority=a, source=s) for a, s in state.limit_sources if (a, s) not in sources]
     if mode is not state.mode:
         found.append(ModeChanged(at=at, before=state.mode, after=mode, missing=tuple(sorted(seen.silent))))
-    found += _fuse_exceeded(state, seen, at)
+    if fuse_exceeded(state, seen) and not state.fuse_exceeded:
+        main = state.site.circuits[0]
+        found.append(FuseExceeded(at=at, circuit=main.id, current_a=_highest_current_a(state, seen)))
     return tuple(found)
 
 
@@ -50,10 +52,14 @@ def limit_sources(limits: Sequence[Limit]) -> tuple[tuple[Authority, str], ...]:
     return tuple(sorted({(limit.authority, limit.source) for limit in limits}))
 
 
-def _fuse_exceeded(state: ControlState, seen: Estimate, at: datetime) -> list[Event]:
+def fuse_exceeded(state: ControlState, seen: Estimate) -> bool:
+    """Whether more than the main fuse's rating is measured on a phase; blind, as it was."""
+    if seen.grid is None:
+        return state.fuse_exceeded
+    return _highest_current_a(state, seen) > state.site.circuits[0].fuse_a
+
+
+def _highest_current_a(state: ControlState, seen: Estimate) -> float:
+    """Highest import of a phase since the tick before; 0 where the meter does not tell phases apart [A]."""
     high = None if seen.grid is None else seen.grid.phase_power_high_w
-    if high is None:
-        return []
-    fuse = state.site.circuits[0]
-    worst_a = max(high.on(phase) for phase in state.site.connection.phases) / VOLTAGE_V
-    return [FuseExceeded(at=at, circuit=fuse.id, current_a=worst_a)] if worst_a > fuse.fuse_a else []
+    return 0.0 if high is None else max(high.on(phase) for phase in state.site.connection.phases) / VOLTAGE_V

@@ -68,6 +68,7 @@ class ControlState:
     site: Site
     mode: Mode = Mode.NORMAL
     silent: frozenset[DeviceId] = frozenset()
+    fuse_exceeded: bool = False
     limit_sources: tuple[tuple[Authority, str], ...] = ()
     residual_highs: tuple[HourHigh, ...] = ()
     """One entry per hour, oldest first, at most a day."""

@@ -18,6 +18,9 @@ from hems.domain.reasons import DeviceSilent, Measures, Reason
 from hems.domain.site import DeviceId
 from hems.domain.time import Now
 
+GAP_MAX_S = 900.0
+"""No regular step is longer than a slot. After a longer gap nobody saw what flowed: it counts as unknown."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TickResult:
@@ -55,7 +58,7 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
     reasons[state.site.meter.id] = DeviceSilent() if seen.grid is None else Measures()
     opened, closed = episodes.turn(
         state,
-        measured_power_w=_measured(state, seen),
+        measured_power_w={} if gap_s > GAP_MAX_S else _measured(state, seen),
         reasons=reasons,
         commands={command.device_id: command for command in permitted.commands},
         plan_issued_at=None if moment is None else moment.plan.issued_at,
@@ -66,6 +69,7 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         looking,
         mode=mode,
         silent=seen.silent,
+        fuse_exceeded=modes.fuse_exceeded(state, seen),
         limit_sources=modes.limit_sources(limits),
         device_phase_w=seen.device_phase_w,
         switches=permitted.switches,
