@@ -119,7 +119,7 @@ def test_a_plan_that_is_over_is_no_plan() -> None:
             0.0,
             reasons.CarFinished,
         ),
-        # 10 kWh at 11.04 kW take 54 minutes; departure in 65: less than 15 minutes to spare.
+        # 10 kWh at 11.04 kW take 54 minutes; departure in 65: less than 15 minutes to spare even at full power.
         (
             WAITING,
             plan_of(car_value=0.01, car_needs_wh=10_000.0, departure_at=START_AT + timedelta(minutes=65)),
@@ -128,7 +128,7 @@ def test_a_plan_that_is_over_is_no_plan() -> None:
         ),
         (
             WAITING,
-            plan_of(car_value=0.01, car_needs_wh=10_000.0, departure_at=START_AT + timedelta(minutes=90)),
+            plan_of(car_value=0.01, car_needs_wh=10_000.0, departure_at=START_AT + timedelta(hours=6)),
             0.0,
             reasons.WaitsForPrice,
         ),
