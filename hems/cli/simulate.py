@@ -1,9 +1,11 @@
 """``hems simulate``: strategies side by side, a table on the terminal, a report in a file."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -57,7 +59,7 @@ def simulate(
         for name in parse_strategies(strategy)
     ]
     figures = _run(tasks, jobs=jobs, days=days)
-    result = report(site.name, settings, figures)
+    result = report(site, settings, figures)
     if report_path is not None:
         content = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
         document.save(SystemFiles(report_path.absolute().parent), report_path.name, content.encode())
@@ -90,28 +92,29 @@ def _run(tasks: list[Task], *, jobs: int, days: int) -> dict[str, dict[str, Any]
         return run_all(tasks, jobs=jobs, progress=lambda strategy, done: bars.update(bar[strategy], completed=done))
 
 
+COLUMNS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
+    ("cost", "EUR", lambda each: f"{each['cost_eur']:.2f}"),
+    ("import", "kWh", lambda each: f"{each['import_wh'] / 1000:.0f}"),
+    ("export", "kWh", lambda each: f"{each['export_wh'] / 1000:.0f}"),
+    ("peak", "kW", lambda each: f"{each['peak_import_w'] / 1000:.1f}"),
+    ("battery", "kWh", lambda each: f"{each['battery_throughput_wh'] / 1000:.0f}"),
+    ("car short", "kWh", lambda each: f"{each['unmet_car_wh'] / 1000:.2f}"),
+    ("cold", "K h", lambda each: f"{each['discomfort_degree_h'] + each['tank_discomfort_degree_h']:.1f}"),
+    ("fuse", "s over", lambda each: str(each["fuse_exceeded_s"])),
+    ("plans", "", lambda each: str(each["plans"] or "")),
+)
+"""Heading, unit, and how a figure is written; narrow enough for 80 characters."""
+
+
 def _print_table(result: dict[str, Any], *, sample: bool) -> None:
     console = Console()
-    title = f"{result['site']}, {result['days']} days from {result['start'][:10]} ({result['data']})"
-    table = Table(title=title, title_justify="left")
-    for name in ("strategy", "cost EUR", "import kWh", "export kWh", "peak kW", "unmet car kWh", "too cold or warm Kh",
-                 "battery kWh", "above fuse s", "plans", "plan p95 s"):  # fmt: skip
-        table.add_column(name, justify="left" if name == "strategy" else "right")
+    title = f"{result['site']}, {result['days']} days from {result['start']} ({result['data']})"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("strategy", no_wrap=True)
+    for heading, unit, _ in COLUMNS:
+        table.add_column(f"{heading}\n{unit}", justify="right", no_wrap=True)
     for name, each in result["strategies"].items():
-        plan_time = each["plan_time_p95_s"]
-        table.add_row(
-            name,
-            f"{each['cost_eur']:.2f}",
-            f"{each['import_wh'] / 1000:.1f}",
-            f"{each['export_wh'] / 1000:.1f}",
-            f"{each['peak_import_w'] / 1000:.1f}",
-            f"{each['unmet_car_wh'] / 1000:.2f}",
-            f"{each['discomfort_degree_h'] + each['tank_discomfort_degree_h']:.1f}",
-            f"{each['battery_throughput_wh'] / 1000:.1f}",
-            str(each["fuse_exceeded_s"]),
-            str(each["plans"]),
-            "" if plan_time is None else f"{plan_time:.3f}",
-        )
+        table.add_row(name, *(write(each) for _, _, write in COLUMNS))
     console.print(table)
     for key, words in (
         ("captured_value_ratio", "perfect foresight"),

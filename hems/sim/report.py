@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hems.domain.errors import BadInputError
+from hems.domain.site import Site
+from hems.domain.time import local_day
 from hems.sim.data import HouseData
 from hems.sim.house import SimHouse
 from hems.sim.loop import ClosedLoop
@@ -78,12 +80,12 @@ def _percentile(ordered: list[float], share: float) -> float | None:
     return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 4) if ordered else None
 
 
-def report(site_name: str, settings: Settings, strategies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def report(site: Site, settings: Settings, strategies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The whole document."""
     return {
         "schema": REPORT_SCHEMA,
-        "site": site_name,
-        "start": settings.start_at.isoformat().replace("+00:00", "Z"),
+        "site": site.name,
+        "start": local_day(settings.start_at, site.zone).isoformat(),
         "days": settings.days,
         "step_s": settings.step_s,
         "seed": settings.seed,
