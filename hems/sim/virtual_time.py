@@ -10,13 +10,15 @@ are refused; whoever talks to a process does so without awaiting it.
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from hems.domain.time import require_utc
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 RESOLUTION_S = 1e-6
 """Timers closer together than this run in one go; floats of ten years of seconds are 6e-8 s apart."""
@@ -37,7 +39,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual monotonic seconds."""
         return self._jumping.elapsed_s
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # noqa: ANN401, ARG002
+    def run_in_executor(
+        self,
+        executor: Executor | None,  # noqa: ARG002
+        func: Callable[[Unpack[Ts]], T],  # noqa: ARG002
+        *args: Unpack[Ts],  # noqa: ARG002
+    ) -> asyncio.Future[T]:
         """Refused: virtual time does not wait for a thread."""
         raise RuntimeError("a thread has no place in virtual time: call it directly")
 
