@@ -31,6 +31,10 @@ D = TypeVar("D", bound=Controllable)
 DEVICE_AGE_MAX_S = 30.0
 """A device reading older than this is not acted on; half the shortest lease. Step drives with longer ticks poll
 every tick, so their readings are fresh."""
+OVERDRAW_S = 30.0
+"""What draws more than it was told for longer does not follow: chargers take up to half a minute to obey [s]."""
+OVERDRAW_RATIO, OVERDRAW_W = 1.1, 200.0
+"""Tolerance of power meters in chargers and inverters, and what a device draws for itself."""
 HIGH_HOURS = 24
 """The residual load's recent high looks back one day: kettles and ovens come back daily."""
 
@@ -52,6 +56,9 @@ class Estimate:
     silent: frozenset[DeviceId]
     device_phase_w: PhaseValues
     """Power of all metered devices per phase [W]."""
+    overdrawing_since_mono_s: Mapping[DeviceId, float]
+    disobeying_w: Mapping[DeviceId, float]
+    """Power of the devices that have drawn more than they were told for too long, > 0 [W]. The others make room."""
 
     def power_w(self, device_id: DeviceId) -> float | None:
         """Measured power of a device, load convention [W]."""
@@ -84,6 +91,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
     drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
     lasting = None if grid is None else _residual_high(site, grid, drawn)
+    overdrawing = _overdrawing(state, {**batteries, **chargers, **heat_pumps}, now)
     return Estimate(
         grid=grid,
         pv=pv,
@@ -95,6 +103,12 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
         device_phase_w=devices,
+        overdrawing_since_mono_s={device_id: since_mono_s for device_id, (since_mono_s, _) in overdrawing.items()},
+        disobeying_w={
+            device_id: power_w
+            for device_id, (since_mono_s, power_w) in overdrawing.items()
+            if now.mono_s - since_mono_s >= OVERDRAW_S
+        },
     )
 
 
@@ -107,6 +121,19 @@ def _usable(
         value = None if reading is None else reading.usable(mono_s=now.mono_s, max_age_s=DEVICE_AGE_MAX_S)
         if value is not None and plausible(value, device):
             found[device.id] = value
+    return found
+
+
+def _overdrawing(
+    state: ControlState, consumers: Mapping[DeviceId, BatteryValues | ChargerValues | HeatPumpValues], now: Now
+) -> dict[DeviceId, tuple[float, float]]:
+    """Since when, and how much, devices draw that were told to draw less."""
+    found: dict[DeviceId, tuple[float, float]] = {}
+    for device_id, told_w in state.told_power_w.items():
+        values = consumers.get(device_id)
+        if values is not None and values.power_w > max(told_w, 0.0) * OVERDRAW_RATIO + OVERDRAW_W:
+            since_mono_s = state.overdrawing_since_mono_s.get(device_id, now.mono_s)
+            found[device_id] = (since_mono_s, values.power_w)
     return found
 
 

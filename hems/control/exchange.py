@@ -95,6 +95,7 @@ def exchange(site: Site, seen: Estimate, limits: Sequence[Limit], reserve_w: Pha
         # A silent plant that can be limited is given a fixed limit, and counted with it, when its turn comes.
         export_net_w -= sum(each.peak_w for each in silent if isinstance(each, PvPlant) and not each.curtailable)
         export_net_w -= sum(each.discharge_power_max_w for each in silent if isinstance(each, Battery))
+    import_net_w += sum(seen.disobeying_w.values())
     own = site.connection
     imports = [
         Ceiling(authority=Authority.FUSE, rule=LimitRule.CONNECTION_IMPORT, power_max_w=_known(own_w))

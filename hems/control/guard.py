@@ -14,7 +14,7 @@ from hems.control.arbitrate import Bound, settle
 from hems.control.current import choose_offer, highest_power_w
 from hems.control.estimate import Estimate
 from hems.control.exchange import WIDE_W, Exchange, exchange, filled
-from hems.control.headroom import Headroom, counted_production_w, headroom
+from hems.control.headroom import Headroom, counted_production_w, headroom, phases_drawn_on
 from hems.control.state import ControlState, SwitchMemory
 from hems.domain.command import (
     Action,
@@ -118,6 +118,7 @@ def permit(
     for device in in_turn:
         want = wants.get(device.id) or Want(device_id=device.id, power_w=None)
         memory = switches.get(device.id) or SwitchMemory()
+        _forget_disobedience(shift, device)
         match device:
             case HeatPump():
                 command, power_w, switches[device.id] = _heat_pump(shift, device, want, memory)
@@ -127,9 +128,28 @@ def permit(
                 command, power_w = _battery(shift, device, want)
             case PvPlant():
                 command, power_w = _pv(shift, device, want)
+        _keep_room_for_disobedience(shift, device, command, power_w)
         commands.append(command)
         expected_w[device.id] = power_w
     return Permitted(commands=tuple(commands), expected_power_w=expected_w, switches=switches)
+
+
+def _forget_disobedience(shift: _Shift, device: Controllable) -> None:
+    """What a device draws against its command counts for the others; it is told what fits, in case it listens."""
+    if (drawn_w := shift.seen.disobeying_w.get(device.id)) is not None:
+        shift.room.give_back(device.circuit, phases_drawn_on(device, shift.seen), drawn_w)
+        shift.connection.import_net_w -= drawn_w
+
+
+def _keep_room_for_disobedience(shift: _Shift, device: Controllable, command: Command, power_w: float) -> None:
+    if (drawn_w := shift.seen.disobeying_w.get(device.id)) is None:
+        return
+    drawn_on = phases_drawn_on(device, shift.seen)
+    action = command.action
+    elsewhere = isinstance(action, ChargeCurrent) and action.phase_count != len(drawn_on)
+    beyond_w = max(0.0, drawn_w if elsewhere else drawn_w - power_w)
+    shift.room.take(device.circuit, drawn_on, beyond_w)
+    shift.connection.import_net_w += beyond_w
 
 
 def _heat_pump(

@@ -22,7 +22,7 @@ FAST_METER_S = 2.0
 
 @dataclass(slots=True, kw_only=True)
 class Headroom:
-    """Power left per circuit and phase, each way. Taking is the only change, so a limit can never be given twice."""
+    """Power left per circuit and phase, each way."""
 
     site: Site
     reserve_w: PhaseValues
@@ -44,10 +44,16 @@ class Headroom:
     def take(self, circuit: CircuitId, phases: tuple[Phase, ...], power_w: float) -> None:
         """Reserve a device's power. Production is never credited: it can stop between two readings."""
         share_w = abs(power_w) / len(phases)
-        left_w = self.import_left_w if power_w > 0 else self.export_left_w
+        left_w = self.import_left_w if power_w >= 0 else self.export_left_w
         for each in self._chain(circuit):
             for phase in phases:
                 left_w[each.id, phase] -= share_w
+
+    def give_back(self, circuit: CircuitId, phases: tuple[Phase, ...], drawn_w: float) -> None:
+        """Take back what was reserved for a device's consumption before its own turn."""
+        for each in self._chain(circuit):
+            for phase in phases:
+                self.import_left_w[each.id, phase] += drawn_w / len(phases)
 
     def _chain(self, circuit: CircuitId) -> tuple[Circuit, ...]:
         if circuit not in self.chains:
@@ -59,7 +65,8 @@ def headroom(state: ControlState, now_estimate: Estimate, now: Now) -> Headroom:
     """What the fuses leave for controlled devices.
 
     The residual load hangs behind the main fuse; a sub-circuit carries only the devices that the installer put there.
-    PV counts in the export direction with what it makes now; a silent device counts with its nameplate.
+    PV counts in the export direction with what it makes now; a silent device counts with its nameplate; a device that
+    draws more than it is told counts with what it draws, whatever it is told now.
     """
     site = state.site
     reserve_w = residual_reserve(state, now_estimate, now)
@@ -74,11 +81,21 @@ def headroom(state: ControlState, now_estimate: Estimate, now: Now) -> Headroom:
     for plant in site.pv:
         room.take(plant.circuit, plant.phases, -counted_production_w(plant, now_estimate))
     for device in site.controllables:
+        if device.id in now_estimate.disobeying_w:
+            room.take(device.circuit, phases_drawn_on(device, now_estimate), now_estimate.disobeying_w[device.id])
         if device.id in now_estimate.silent and not isinstance(device, PvPlant):
             room.take(device.circuit, device.phases, worst_phase_w(device) * len(device.phases))
             if isinstance(device, Battery):
                 room.take(device.circuit, device.phases, -device.discharge_power_max_w)
     return room
+
+
+def phases_drawn_on(device: Controllable, now_estimate: Estimate) -> tuple[Phase, ...]:
+    """Phases that carry what a device draws at present."""
+    values = now_estimate.chargers.get(device.id)
+    if isinstance(device, Charger) and values is not None:
+        return device.wired_phases(values.phase_count)
+    return device.phases
 
 
 def counted_production_w(plant: PvPlant, now_estimate: Estimate) -> float:

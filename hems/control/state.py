@@ -74,6 +74,10 @@ class ControlState:
     """One entry per hour, oldest first, at most a day."""
     device_phase_w: PhaseValues | None = None
     """Power of all metered devices per phase at the tick before [W]."""
+    told_power_w: Mapping[DeviceId, float] = field(default_factory=dict)
+    """What each device was expected to draw under its last command."""
+    overdrawing_since_mono_s: Mapping[DeviceId, float] = field(default_factory=dict)
+    """Since when a device has drawn more than it was told."""
     switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
     heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
     episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)

@@ -72,6 +72,8 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         fuse_exceeded=modes.fuse_exceeded(state, seen),
         limit_sources=modes.limit_sources(limits),
         device_phase_w=seen.device_phase_w,
+        told_power_w=permitted.expected_power_w,
+        overdrawing_since_mono_s=seen.overdrawing_since_mono_s,
         switches=permitted.switches,
         heat_slots=decided.heat_slots,
         episodes=opened,

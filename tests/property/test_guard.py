@@ -29,7 +29,7 @@ from hems.domain.reading import CarState
 from hems.domain.site import Charger, Circuit, DeviceId, Site
 from tests.support.cases import Case, cases, limits
 
-any_case = settings(max_examples=500, deadline=None)
+any_case = settings(max_examples=4 * settings().max_examples, deadline=None)
 EPS_W = 0.01
 OVERSHOOT_RATIO = 1.3
 """A plant that is not limited may make this much of its peak power."""
@@ -167,6 +167,38 @@ def worst_silent_w(case: Case, circuit: Circuit, phase: Phase, *, importing: boo
 
 
 # --- The promises ---------------------------------------------------------------------------------------------------
+
+
+def disobeying_w(case: Case, device_id: DeviceId) -> float:
+    """What an answering device draws that was told at most 500 W, if for half a minute or more, else 0 [W]."""
+    since_s = case.state.overdrawing_since_mono_s.get(device_id, math.inf)
+    drawn_w = measured_w(case, device_id)
+    return drawn_w if case.now.mono_s - since_s >= 30.0 and drawn_w > 500.0 * 1.1 + 200.0 else 0.0
+
+
+@any_case
+@given(case=cases)
+def test_others_make_room_for_what_a_device_draws_against_its_command(case: Case) -> None:
+    """The disobeying device may exceed a fuse, and so may what nothing controls; everything else is then at rest."""
+    commands = guarded(case)
+    for circuit in case.site.circuits:
+        inside = behind(case.site, circuit)
+        for phase in case.site.connection.phases:
+            against_w = {
+                device_id: drawn_w / len(phases_in_use(case, device_id))
+                for device_id in inside
+                if (drawn_w := disobeying_w(case, device_id)) > 0 and phase in phases_in_use(case, device_id)
+            }
+            fixed_w = worst_silent_w(case, circuit, phase, importing=True) + sum(against_w.values())
+            if circuit.parent is None:
+                fixed_w += reserve_on(case, phase)
+            others_w = sum(
+                power_w
+                for device_id, command in commands.items()
+                for on, power_w in draws_w(case, device_id, command.action)
+                if on is phase and device_id in inside and not disobeying_w(case, device_id) and power_w > 0
+            )
+            assert fixed_w + others_w <= circuit.fuse_a * 230.0 * 0.95 + EPS_W or others_w == 0, (circuit.id, phase)
 
 
 @any_case

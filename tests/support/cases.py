@@ -258,7 +258,14 @@ def _heat_pump_values(chance: random.Random, device: HeatPump) -> HeatPumpValues
 
 def _want(chance: random.Random, device_id: DeviceId) -> Want:
     power_w = chance.choice(
-        (None, *(chance.uniform(-20_000.0, 20_000.0) for _ in range(4)), 30_000.0, -30_000.0, chance.choice(ABSURD))
+        (
+            None,
+            *(chance.uniform(-20_000.0, 20_000.0) for _ in range(4)),
+            30_000.0,
+            -30_000.0,
+            1_445.0,
+            chance.choice(ABSURD),
+        )
     )
     return Want(device_id=device_id, power_w=power_w, urgent=(chance.random() < 0.5))
 
@@ -301,10 +308,14 @@ def _memory(chance: random.Random, site: Site) -> ControlState:
         for ago in chance.choice(((), (1,), (5, 2), (23, 1, 0)))
     )
     gap_s = chance.choice((None, 1.0, 1.0, 60.0, 900.0, 30_000.0))
+    consumers = [each.id for each in site.controllables if not isinstance(each, PvPlant)]
+    disobeying = {each for each in consumers if chance.random() < 0.15}
     return ControlState(
         site=site,
         switches=switches,
         residual_highs=highs,
+        told_power_w={each: 500.0 if each in disobeying else 99_000.0 for each in consumers},
+        overdrawing_since_mono_s={each: NOW_MONO_S - chance.choice((10.0, 45.0)) for each in disobeying},
         ticked_at=None if gap_s is None else START_AT - timedelta(seconds=gap_s),
         ticked_mono_s=since(gap_s),
     )

@@ -233,6 +233,25 @@ def test_a_sub_circuit_limits_its_own_devices_and_is_named() -> None:
     assert [(each.rule.value, each.circuit) for each in command.limited_by] == [("circuit_fuse", "garage")]
 
 
+def test_others_make_room_for_a_charger_that_does_not_obey() -> None:
+    """The car waits for its price and is told 0 A, but draws 16. For half a minute it may be about to obey; then its
+    16 A are taken: 20 A x 0.95 - 16 A leave 3 A on three phases for the battery."""
+    house = home_a()
+    small = replace(house, circuits=(replace(house.circuits[0], fuse_a=20.0),))
+    draws = House(load_w=0.0, car=CarState.CHARGING, car_w=11_040.0, offered_a=16.0, stored_wh=5_000.0)
+    cycles = Cycles(small)
+    wants = plan_of(buy_at=0.05, sell_at=0.0, car_value=0.01)  # the battery buys, the car waits
+    for second in range(32):
+        result = cycles.tick(float(second), draws, wants)
+        assert power_of(result, CHARGER) == 0.0
+        battery_w = 5_000.0 if 1 <= second < 31 else None
+        if battery_w is not None:
+            assert (second, power_of(result, BATTERY)) == (second, battery_w)
+    assert power_of(result, BATTERY) == pytest.approx(3.0 * 3 * 230.0)
+    obeys = replace(draws, car=CarState.CONNECTED, car_w=0.0, offered_a=0.0)
+    assert power_of(cycles.tick(32.0, obeys, wants), BATTERY) == pytest.approx(5_000.0)
+
+
 def test_a_slow_meter_keeps_room_for_an_appliance_that_nobody_sees() -> None:
     """A telegram every 10 s: 13 A may start unseen and use the spare 1.25 A until they are seen: 12 A are left."""
     house = home_a()

@@ -1,0 +1,99 @@
+"""When the heat pump runs, as tables of cycles. Home B: 0.7 to 2.5 kW, room 20 to 22 degrees, tank 45 to 58."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from hems.domain import reasons
+from hems.domain.plan import Plan
+from hems.domain.reasons import Reason
+from tests.support.houses import BATTERY, HEAT_PUMP, home_b
+from tests.support.moments import START_AT, Cycles, House, once, plan_of, power_of, reason_of
+
+MILD = House(load_w=300.0, room_c=21.0, tank_c=50.0)
+
+
+@pytest.mark.parametrize(
+    ("house", "plan", "power_w", "why"),
+    [
+        # Planned as it is.
+        (MILD, plan_of(heat_w=(1_500.0,) * 8), 1_500.0, reasons.HeatsAsPlanned(import_price_eur_per_kwh=0.3)),
+        # A mean below the smallest power: runs at the smallest from the start of the slot.
+        (MILD, plan_of(heat_w=(350.0,) * 8), 700.0, reasons.HeatsAsPlanned(import_price_eur_per_kwh=0.3)),
+        # Nothing now; the next planned heat is in the fourth slot.
+        (
+            MILD,
+            plan_of(heat_w=(0.0, 0.0, 0.0, 900.0, 0.0, 0.0, 0.0, 0.0)),
+            0.0,
+            reasons.RestsAsPlanned(next_at=START_AT + timedelta(minutes=45)),
+        ),
+        (MILD, plan_of(heat_w=(0.0,) * 8), 0.0, reasons.RestsAsPlanned(next_at=None)),
+        # Comfort before cost: room or tank too cold.
+        (replace(MILD, room_c=19.9), plan_of(heat_w=(0.0,) * 8), 2_500.0, reasons.HeatsForComfort()),
+        (replace(MILD, tank_c=44.0), plan_of(heat_w=(0.0,) * 8), 2_500.0, reasons.HeatsForComfort()),
+        # Only where both are warm is there nothing to heat.
+        (replace(MILD, room_c=22.0, tank_c=58.0), plan_of(heat_w=(1_500.0,) * 8), 0.0, reasons.RestsWarmEnough()),
+        (
+            replace(MILD, room_c=22.5),
+            plan_of(heat_w=(1_500.0,) * 8),
+            1_500.0,
+            reasons.HeatsAsPlanned(import_price_eur_per_kwh=0.3),
+        ),
+        # An unknown temperature is neither cold nor warm.
+        (
+            replace(MILD, room_c=None, tank_c=60.0),
+            plan_of(heat_w=(1_500.0,) * 8),
+            1_500.0,
+            reasons.HeatsAsPlanned(import_price_eur_per_kwh=0.3),
+        ),
+        # No plan: by thermostat.
+        (MILD, None, 0.0, reasons.RunsByThermostat(running=False)),
+        (replace(MILD, room_c=19.9), None, 2_500.0, reasons.RunsByThermostat(running=True)),
+        # The plan has no slot for the pump: by thermostat, too.
+        (MILD, plan_of(), 0.0, reasons.RunsByThermostat(running=False)),
+    ],
+)
+def test_heat_comes_as_planned_and_comfort_before_cost(
+    house: House, plan: Plan | None, power_w: float, why: Reason
+) -> None:
+    result = once(home_b(), house, plan)
+    assert power_of(result, HEAT_PUMP) == pytest.approx(power_w)
+    assert reason_of(result, HEAT_PUMP) == why
+
+
+def test_a_small_mean_is_run_at_the_smallest_power_until_its_energy_is_in() -> None:
+    """350 W for a quarter hour are 87.5 Wh; 700 W give them in 450 s. The minimum run of 900 s outlasts the want."""
+    cycles, plan = Cycles(home_b()), plan_of(heat_w=(350.0,) * 8)
+    wanted = []
+    for minute in range(15):
+        running_w = 700.0 if minute else 0.0
+        result = cycles.tick(minute * 60.0, replace(MILD, pump_w=running_w), plan)
+        wanted.append(isinstance(reason_of(result, HEAT_PUMP), reasons.HeatsAsPlanned))
+        assert power_of(result, HEAT_PUMP) == 700.0
+    # Counted from the first tick: 7 minutes give 81.7 Wh, 8 give 93.3.
+    assert wanted == [True] * 8 + [False] * 7
+
+
+def test_a_new_slot_counts_its_own_heat() -> None:
+    cycles, plan = Cycles(home_b()), plan_of(heat_w=(350.0,) * 8)
+    for at_s in (0.0, 899.0):
+        cycles.tick(at_s, replace(MILD, pump_w=700.0), plan)
+    assert cycles.state.heat_slots[HEAT_PUMP].energy_wh == pytest.approx(700 * 899 / 3_600)
+    cycles.tick(900.0, replace(MILD, pump_w=700.0), plan)
+    assert cycles.state.heat_slots[HEAT_PUMP].energy_wh == 0.0
+
+
+def test_the_thermostat_goes_on_to_the_upper_end_of_its_hysteresis() -> None:
+    """Starts below 20 degrees, stops at 20.3 when the tank is at 50 (45 + 5) or above."""
+    cycles = Cycles(home_b())
+    rows = [(20.1, 0.0), (19.9, 2_500.0), (20.2, 2_500.0), (20.3, 0.0), (20.1, 0.0)]
+    for turn, (room_c, power_w) in enumerate(rows):
+        result = cycles.tick(turn * 1_000.0, replace(MILD, room_c=room_c))
+        assert (room_c, power_of(result, HEAT_PUMP)) == (room_c, power_w)
+
+
+def test_the_battery_covers_what_the_pump_draws_and_not_what_it_is_told() -> None:
+    """The pump is told 1.5 kW and still stands: the battery covers the 300 W of the house."""
+    result = once(home_b(), MILD, plan_of(heat_w=(1_500.0,) * 8))
+    assert power_of(result, BATTERY) == pytest.approx(-300.0)
