@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hems.domain.command import Authority, LimitedBy, LimitRule
+from hems.domain.command import Authority, LimitedBy
 from hems.domain.events import Mode
 from hems.domain.power import PhaseValues
 from hems.domain.reasons import Reason
@@ -54,11 +54,6 @@ class OpenEpisode:
     energy_ws: float = 0.0
     known_s: float = 0.0
     """Time for which the power was known [s]."""
-
-    @property
-    def rules(self) -> tuple[tuple[Authority, LimitRule, str | None], ...]:
-        """Which limits hold, without their watts: these are telemetry."""
-        return tuple((limit.authority, limit.rule, limit.circuit) for limit in self.limited_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

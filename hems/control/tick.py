@@ -65,8 +65,9 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         at=now.at,
         gap_s=gap_s,
     )
-    after = replace(
-        looking,
+    after = ControlState(
+        site=state.site,
+        residual_highs=seen.residual_highs,
         mode=mode,
         silent=seen.silent,
         fuse_exceeded=modes.fuse_exceeded(state, seen),
