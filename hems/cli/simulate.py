@@ -1,11 +1,11 @@
 """``hems simulate``: strategies side by side, a table on the terminal, a report in a file."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -67,6 +67,7 @@ def simulate(
         print(json.dumps(result))
     else:
         _print_table(result, sample=data is None)
+        print(f"Why? hems explain DEVICE --at TIME --record {os.path.relpath(folder)}")
     return 1 if any(each["violations"] for each in figures.values()) else 0
 
 
@@ -98,7 +99,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
     ("export", "kWh", lambda each: f"{each['export_wh'] / 1000:.0f}"),
     ("peak", "kW", lambda each: f"{each['peak_import_w'] / 1000:.1f}"),
     ("battery", "kWh", lambda each: f"{each['battery_throughput_wh'] / 1000:.0f}"),
-    ("car short", "kWh", lambda each: f"{each['unmet_car_wh'] / 1000:.2f}"),
+    ("unmet", "car kWh", lambda each: f"{each['unmet_car_wh'] / 1000:.2f}"),
     ("cold", "K h", lambda each: f"{each['discomfort_degree_h'] + each['tank_discomfort_degree_h']:.1f}"),
     ("fuse", "s over", lambda each: str(each["fuse_exceeded_s"])),
     ("plans", "", lambda each: str(each["plans"] or "")),
@@ -109,7 +110,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[dict[str, Any]], str]], ...] = (
 def _print_table(result: dict[str, Any], *, sample: bool) -> None:
     console = Console()
     title = f"{result['site']}, {result['days']} days from {result['start']} ({result['data']})"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("strategy", no_wrap=True)
     for heading, unit, _ in COLUMNS:
         table.add_column(f"{heading}\n{unit}", justify="right", no_wrap=True)
