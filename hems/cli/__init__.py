@@ -98,6 +98,7 @@ def simulate(
     step: Annotated[int, typer.Option(help="Seconds between two ticks.")] = 60,
     seed: Annotated[int, typer.Option(help="Of appliances, phases and weather errors.")] = 1,
     departures: Annotated[str, typer.Option(help="told or learned.")] = "told",
+    execute: Annotated[str, typer.Option(help="Plans by value, or planned: their powers to the watt.")] = "value",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier call with the same report stopped.")
     ] = False,
@@ -118,6 +119,7 @@ def simulate(
             step_s=step,
             seed=seed,
             departures=departures,
+            execute=execute,
             resume=resume,
             jobs=jobs,
             as_json=as_json,

@@ -14,7 +14,7 @@ from hems.config import load_site
 from hems.domain.errors import BadInputError
 from hems.runtime.files import SystemFiles
 from hems.sim.report import report
-from hems.sim.settings import Settings, parse_departures, parse_start, parse_strategies
+from hems.sim.settings import Settings, parse_departures, parse_execution, parse_start, parse_strategies
 from hems.sim.simulate import Task, run_all
 from hems.store import document
 
@@ -35,6 +35,7 @@ def simulate(
     step_s: int,
     seed: int,
     departures: str,
+    execute: str,
     resume: bool,
     jobs: int,
     as_json: bool,
@@ -49,6 +50,7 @@ def simulate(
         step_s=step_s,
         seed=seed,
         departures=parse_departures(departures),
+        execution=parse_execution(execute),
     )
     if resume and report_path is None:
         raise BadInputError("--resume: name the report of the run that is to go on with --report")

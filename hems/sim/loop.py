@@ -5,7 +5,7 @@ The tick, the guard and the planner are the product's; only what the house does 
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hems import wire
@@ -25,6 +25,7 @@ from hems.ports import Planner
 from hems.sim.checkers import Checkers
 from hems.sim.house import SimHouse
 from hems.sim.outlook import Outlooks
+from hems.sim.settings import Execution
 
 
 @dataclass(slots=True)
@@ -46,6 +47,7 @@ class ClosedLoop:
         outlooks: how the strategy looks ahead; None: it has no plan and goes by rules.
         planner: the plan worker; needed with outlooks.
         managed: False leaves every device to itself, without tick and guard.
+        execution: by the plan's values, or its powers to the watt.
         step_s: time between two ticks, a divisor of 900 [s].
         stopwatch: monotonic seconds, to time the planner; its readings decide nothing.
     """
@@ -58,6 +60,7 @@ class ClosedLoop:
         outlooks: Outlooks | None,
         planner: Planner | None,
         managed: bool = True,
+        execution: Execution = "value",
         step_s: int = 60,
         stopwatch: Callable[[], float],
     ) -> None:
@@ -70,6 +73,7 @@ class ClosedLoop:
         self._outlooks = outlooks
         self._desk = None if planner is None or outlooks is None else PlanDesk(planner)
         self._managed = managed
+        self._execution = execution
         self._step_s = step_s
         self._stopwatch = stopwatch
         self._cars_planned: frozenset[DeviceId] = frozenset()
@@ -115,12 +119,17 @@ class ClosedLoop:
         self.counts.plan_times_s.append(round(self._stopwatch() - started_s, 4))
         self.counts.plans += 1
         self.counts.refused += decided.refused
-        self.plan = decided.plan
+        self.plan = decided.plan if self._execution == "value" else to_the_watt(decided.plan)
         return decided.events
 
     def close_record(self) -> list[DecisionEpisode]:
-        """The open episodes, closed at the end of the run."""
-        return [episodes.close(device_id, episode, self.house.at) for device_id, episode in self.state.episodes.items()]
+        """What was decided last, closed at the end of the run. A last look books what its last step brought."""
+        if not self._managed:
+            return []
+        now = self.house.now
+        result = tick(self.state, self.house.image(now), self.plan, (), now)
+        lasting = {key: each for key, each in result.state.episodes.items() if each.opened_at < now.at}
+        return [*result.episodes, *(episodes.close(key, each, now.at) for key, each in lasting.items())]
 
     def snapshot(self) -> dict[str, Any]:
         """What the next sitting needs beside site, data and settings, as JSON."""
@@ -142,3 +151,13 @@ class ClosedLoop:
         self.counts = Counts(**snapshot["counts"])
         self._cars_planned = frozenset(snapshot["cars_planned"])
         self.checkers.restore(snapshot["checkers"])
+
+
+def to_the_watt(plan: Plan) -> Plan:
+    """A plan whose powers the tick takes as they are.
+
+    The product has no such mode. At prices that reward waste the tick does not trade, so prices that nobody has ever
+    paid make it follow the plan; its reasons then quote these.
+    """
+    count = plan.grid.count
+    return replace(plan, import_price_eur_per_kwh=(-1.0,) * count, export_price_eur_per_kwh=(0.0,) * count)

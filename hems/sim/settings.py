@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from hems.domain.errors import BadInputError
 from hems.domain.site import Site
 from hems.domain.time import SLOT_S, local_midnight, require_utc
 from hems.sim.knowledge import Departures
+
+Execution = Literal["value", "planned"]
+"""How a plan is carried out: by its values, as the product does, or its powers to the watt, to see the difference."""
 
 STRATEGIES = ("unmanaged", "rules", "plan", "informed", "perfect")
 
@@ -22,6 +26,7 @@ class Settings:
     step_s: int = 60
     seed: int = 1
     departures: Departures = "told"
+    execution: Execution = "value"
 
     def __post_init__(self) -> None:
         require_utc(self.start_at)
@@ -61,6 +66,19 @@ def parse_departures(text: str) -> Departures:
             return text
         case _:
             raise BadInputError(f'--departures: told or learned, got "{text}"')
+
+
+def parse_execution(text: str) -> Execution:
+    """How plans are carried out.
+
+    Raises:
+        BadInputError: neither value nor planned.
+    """
+    match text:
+        case "value" | "planned":
+            return text
+        case _:
+            raise BadInputError(f'--execute: value or planned, got "{text}"')
 
 
 def parse_start(text: str, site: Site) -> datetime:

@@ -6,18 +6,19 @@ Beside the report lies a folder with one checkpoint and one decision record per 
 
 import hashlib
 import json
+import signal
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 from hems import __version__, wire
-from hems.domain.errors import BadInputError
+from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.site import Site
 from hems.ports import Files, Planner
 from hems.runtime.files import SystemFiles
@@ -33,7 +34,6 @@ from hems.store import document, episodes
 
 CHECKPOINT_SCHEMA = "hems/simulation-checkpoint/1"
 DAY_S = 86_400
-PROGRESS_S = 0.5
 
 Progress = Callable[[str, int], None]
 """Called with a strategy and its finished days."""
@@ -64,23 +64,65 @@ def record_name(strategy: str) -> str:
 def run_all(tasks: Sequence[Task], *, jobs: int, progress: Progress) -> dict[str, dict[str, Any]]:
     """Figures of every task by strategy. One job runs in this process, several in processes of their own.
 
+    Whatever ends this call, an interrupt too, ends those processes; whole days stay on disk.
+
     Raises:
-        BadInputError: data, settings or a checkpoint cannot be used.
+        OperatingError: data, settings or a checkpoint cannot be used, or a disk is full.
     """
     if jobs == 1 or len(tasks) == 1:
         return {task.strategy: run_task(task, progress=progress) for task in tasks}
-    with get_context("spawn").Manager() as manager:
-        told = manager.Queue()
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            runs = {task.strategy: pool.submit(_run_telling, task, told) for task in tasks}
-            while not all(run.done() for run in runs.values()):
-                with suppress(Empty):
-                    progress(*told.get(timeout=PROGRESS_S))
-            return {strategy: run.result() for strategy, run in runs.items()}
+    waiting = list(tasks)
+    running: dict[Connection, tuple[str, SpawnProcess]] = {}
+    figures_by: dict[str, dict[str, Any]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                reader, process = _start(waiting[0])
+                running[reader] = (waiting.pop(0).strategy, process)
+            for reader in [each for each in wait(list(running)) if isinstance(each, Connection)]:
+                strategy, process = running[reader]
+                said = _hear(reader, strategy)
+                if isinstance(said, int):
+                    progress(strategy, said)
+                else:
+                    figures_by[strategy] = said
+                    process.join()
+                    del running[reader]
+    finally:
+        for _, process in running.values():
+            process.terminate()
+            process.join()
+    return {task.strategy: figures_by[task.strategy] for task in tasks}
 
 
-def _run_telling(task: Task, told: "Queue[tuple[str, int]]") -> dict[str, Any]:
-    return run_task(task, progress=lambda strategy, days: told.put((strategy, days)))
+def _start(task: Task) -> tuple[Connection, SpawnProcess]:
+    context = get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_run_telling, args=(task, writer), name=f"hems {task.strategy}")
+    process.start()
+    writer.close()
+    return reader, process
+
+
+def _hear(reader: Connection, strategy: str) -> int | dict[str, Any]:
+    """Finished days or figures."""
+    try:
+        said: int | dict[str, Any] | OperatingError = reader.recv()
+    except EOFError:
+        raise OperatingError(f"{strategy}: its process ended; go on with --resume") from None
+    if isinstance(said, OperatingError):
+        raise said
+    return said
+
+
+def _run_telling(task: Task, told: Connection) -> None:
+    # Ctrl-C reaches the whole group. This process and the planner that it starts leave it to the parent to end them:
+    # a planner that died first would put a day by rules into the checkpoint.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        told.send(run_task(task, progress=lambda _, days: told.send(days)))
+    except OperatingError as error:
+        told.send(error)
 
 
 def run_task(task: Task, *, progress: Progress) -> dict[str, Any]:
@@ -102,22 +144,51 @@ def run_task(task: Task, *, progress: Progress) -> dict[str, Any]:
             outlooks=outlooks,
             planner=planner,
             managed=managed,
+            execution=settings.execution,
             step_s=settings.step_s,
             stopwatch=time.perf_counter,
         )
-        _run_days(task, loop, SystemFiles(task.folder), fingerprint=_fingerprint(task, data), progress=progress)
+        run_days(task, loop, SystemFiles(task.folder), fingerprint=_fingerprint(task, data), progress=progress)
     end_eur = end_correction_eur(
         house, stored_at_start_wh=stored_at_start_wh, mean_import_eur_per_kwh=mean_import_price(data, settings)
     )
     return figures(loop, end_eur=end_eur)
 
 
-def _run_days(task: Task, loop: ClosedLoop, files: Files, *, fingerprint: str, progress: Progress) -> None:
+def run_days(
+    task: Task, loop: ClosedLoop, files: Files, *, fingerprint: str, progress: Progress, day_s: int = DAY_S
+) -> None:
+    """Run day by day, each followed by a checkpoint, to the end of the decision record.
+
+    Args:
+        task: which days, and whether to go on from the last checkpoint.
+        loop: as it is at the start of the run.
+        files: where checkpoint and record lie.
+        fingerprint: of everything that decides the figures.
+        progress: told after each day.
+        day_s: time between two checkpoints; tests have short days [s].
+
+    Raises:
+        OperatingError: the disk takes no more. The last checkpoint is good.
+        BadInputError: the checkpoint is of another run.
+        RecordDamagedError: the record is not the one that the checkpoint belongs to.
+    """
+    try:
+        _days(task, loop, files, fingerprint=fingerprint, progress=progress, day_s=day_s)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OperatingError(f"{task.folder}: {reason}; whole days are kept, go on with --resume") from None
+
+
+def _days(task: Task, loop: ClosedLoop, files: Files, *, fingerprint: str, progress: Progress, day_s: int) -> None:
     days_done, log_size = _restore(task, loop, files, fingerprint) if task.resume else (0, 0)
+    if days_done == 0:
+        # Before the record is cut: an older checkpoint must not outlive the record that it counts on.
+        save_checkpoint(files, task.strategy, loop, fingerprint=fingerprint, days=0, log_size=0)
     record = record_name(task.strategy)
     log = episodes.EpisodeLog(files, record, size=log_size)
     for day in range(days_done, task.settings.days):
-        closed, _ = loop.run((day + 1) * DAY_S)
+        closed, _ = loop.run((day + 1) * day_s)
         log.append(closed)
         log.sync()
         save_checkpoint(files, task.strategy, loop, fingerprint=fingerprint, days=day + 1, log_size=log.size)
@@ -150,22 +221,28 @@ def _restore(task: Task, loop: ClosedLoop, files: Files, fingerprint: str) -> tu
         return 0, 0
     try:
         checkpoint = json.loads(content)
-        matches = checkpoint["fingerprint"] == fingerprint
-    except (ValueError, KeyError, TypeError):
+        if checkpoint["fingerprint"] != fingerprint:
+            raise BadInputError(
+                f"{task.folder / name}: made with another site, data, start, step or seed; start again without --resume"
+            )
+        days, log_size = int(checkpoint["days"]), int(checkpoint["log_size"])
+        if days > task.settings.days:
+            raise BadInputError(
+                f"{task.folder / name}: {days} days are done already; ask for as many, or start again without --resume"
+            )
+        loop.restore(checkpoint["loop"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInputError(f"{task.folder / name}: not a checkpoint; start again without --resume") from None
-    if not matches:
-        raise BadInputError(
-            f"{task.folder / name}: made with another site, data, start, step or seed; start again without --resume"
-        )
-    loop.restore(checkpoint["loop"])
-    return min(checkpoint["days"], task.settings.days), checkpoint["log_size"]
+    return days, log_size
 
 
 def _fingerprint(task: Task, data: HouseData) -> str:
     """Of everything that decides the figures, but the number of days: a longer run goes on from a shorter one."""
     settings = task.settings
     decisive = [wire.digest(task.site), _data_digest(data), settings.start_at, settings.step_s, settings.seed]
-    text = "\n".join(str(each) for each in [*decisive, settings.departures, task.strategy, __version__])
+    text = "\n".join(
+        str(each) for each in [*decisive, settings.departures, settings.execution, task.strategy, __version__]
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -18,11 +18,18 @@ class EpisodeLog:
     """
 
     def __init__(self, files: Files, path: str, *, size: int = 0) -> None:
-        """Open a log at a known size; anything behind it is cut off."""
+        """Open a log at a known size; anything behind it is cut off.
+
+        Raises:
+            RecordDamagedError: the log is shorter than that.
+        """
         self._files = files
         self._path = path
         self.size = size
-        if files.read(path) is None:
+        content = files.read(path)
+        if len(content or b"") < size:
+            raise RecordDamagedError(f"{path}: has {len(content or b'')} bytes and had {size}; it was cut or replaced")
+        if content is None:
             files.write(path, b"")
         files.truncate(path, size)
 
