@@ -203,13 +203,8 @@ def save_checkpoint(
     files: Files, strategy: str, loop: ClosedLoop, *, fingerprint: str, days: int, log_size: int
 ) -> None:
     """Replace a strategy's checkpoint; afterwards a crash costs at most the day under way."""
-    checkpoint = {
-        "schema": CHECKPOINT_SCHEMA,
-        "fingerprint": fingerprint,
-        "days": days,
-        "log_size": log_size,
-        "loop": loop.snapshot(),
-    }
+    run = {"fingerprint": fingerprint, "days": days, "log_size": log_size, "loop": loop.snapshot()}
+    checkpoint = {"schema": CHECKPOINT_SCHEMA, "sha256": _digest(run), "run": run}
     document.save(files, checkpoint_name(strategy), json.dumps(checkpoint, sort_keys=True).encode())
 
 
@@ -221,19 +216,26 @@ def _restore(task: Task, loop: ClosedLoop, files: Files, fingerprint: str) -> tu
         return 0, 0
     try:
         checkpoint = json.loads(content)
-        if checkpoint["fingerprint"] != fingerprint:
-            raise BadInputError(
-                f"{task.folder / name}: made with another site, data, start, step or seed; start again without --resume"
-            )
-        days, log_size = int(checkpoint["days"]), int(checkpoint["log_size"])
-        if days > task.settings.days:
-            raise BadInputError(
-                f"{task.folder / name}: {days} days are done already; ask for as many, or start again without --resume"
-            )
-        loop.restore(checkpoint["loop"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadInputError(f"{task.folder / name}: not a checkpoint; start again without --resume") from None
-    return days, log_size
+        run = checkpoint["run"]
+        whole = checkpoint["sha256"] == _digest(run)
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise BadInputError(f"{task.folder / name}: not a checkpoint, or damaged; start again without --resume")
+    if run["fingerprint"] != fingerprint:
+        raise BadInputError(
+            f"{task.folder / name}: made with another site, data, start, step or seed; start again without --resume"
+        )
+    if run["days"] > task.settings.days:
+        raise BadInputError(
+            f"{task.folder / name}: {run['days']} days are done already; ask for as many, or start without --resume"
+        )
+    loop.restore(run["loop"])
+    return run["days"], run["log_size"]
+
+
+def _digest(run: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 def _fingerprint(task: Task, data: HouseData) -> str:

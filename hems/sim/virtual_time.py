@@ -43,7 +43,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self,
         executor: Executor | None,  # noqa: ARG002
         func: Callable[[Unpack[Ts]], T],  # noqa: ARG002
-        *args: Unpack[Ts],  # noqa: ARG002
+        *args: *Ts,  # noqa: ARG002
     ) -> asyncio.Future[T]:
         """Refused: virtual time does not wait for a thread."""
         raise RuntimeError("a thread has no place in virtual time: call it directly")

@@ -1,0 +1,220 @@
+"""A disk in memory behind the ``Files`` port that loses power, fills up or fails at operation N.
+
+What it injects, as a power cut between or inside two operations:
+
+* content that was not synced survives whole, in part (a torn write, an append that lacks its end), as zeros of the
+  right length (the size was on disk before the data: XFS, ext4 ``data=writeback``), as an emptied file, or not at all;
+* a truncation that was not synced may or may not have happened;
+* a new name that was not synced may be gone, a removed one may be back, also where the content was synced through
+  another descriptor: names and content are different things on a disk;
+* a rename cut short has happened or not, never both, and one that returned is durable (the port promises it);
+* a rename of content that was never synced keeps the name and may lose the content.
+
+And as errors: any operation may raise ENOSPC or EIO; a write or append that does has left a part behind, and a sync
+that does may have lost what it should have kept (Linux drops dirty pages after a failed write-back).
+
+What it must not inject: damage to synced bytes that nobody touched since (that is a broken disk, not a power cut), one
+file's content in another, names that nobody ever used, a sync that lied, an operation reordered behind a later sync of
+the same file. A program that survives those would need checksums and copies; ours says that it does not.
+"""
+
+import errno
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+class PowerCut(BaseException):
+    """The machine is off. Not an Exception: nobody may catch it and go on."""
+
+
+class Survival(Enum):
+    """What a power cut leaves of what was not synced."""
+
+    NOTHING = auto()
+    EVERYTHING = auto()
+    HALF = auto()
+    """Of each file the first half of what was pending, the last piece torn."""
+    EMPTY = auto()
+    """Names and truncations survive, content does not."""
+    ZEROS = auto()
+    """Names and lengths survive, content is zeros."""
+    CONTENT_WITHOUT_NAMES = auto()
+    """Content is on disk, names of new files are not."""
+    CHANCE = auto()
+    """Any of these, drawn for each file and name."""
+
+
+PLAIN = (
+    Survival.NOTHING,
+    Survival.EVERYTHING,
+    Survival.HALF,
+    Survival.EMPTY,
+    Survival.ZEROS,
+    Survival.CONTENT_WITHOUT_NAMES,
+)
+
+
+@dataclass(slots=True)
+class _Inode:
+    """Content: what is certainly on disk, and every state that came after it, oldest first."""
+
+    durable: bytes = b""
+    later: list[bytes] = field(default_factory=list)
+
+    @property
+    def live(self) -> bytes:
+        return self.later[-1] if self.later else self.durable
+
+    def survivor(self, how: Survival, chance: random.Random) -> bytes:
+        if not self.later or how is Survival.NOTHING:
+            return self.durable
+        if how in (Survival.EVERYTHING, Survival.CONTENT_WITHOUT_NAMES):
+            return self.live
+        states = [self.durable, *self.later]
+        at = chance.randrange(1, len(states)) if how is Survival.HALF else len(states) - 1
+        before, after = states[at - 1], states[at]
+        # Bytes that both states share were not written again: they cannot tear.
+        kept = _common_start(before, after) if how is not Survival.EMPTY else 0
+        fresh = len(after) - kept
+        if how is Survival.HALF:
+            return after[: kept + fresh // 2]
+        if how is Survival.ZEROS:
+            return after[:kept] + bytes(fresh)
+        return after[: _common_start(self.durable, self.live)]
+
+
+def _common_start(first: bytes, second: bytes) -> int:
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+
+
+class CrashFiles:
+    """Implements :class:`hems.ports.Files`; relative paths, no folders.
+
+    Args:
+        stop_at: which operation (1 is the first, reading not counted) does not come to its end; None: all do.
+        error: raise this errno there instead of losing power, and go on.
+        seed: of everything that is left to chance.
+    """
+
+    def __init__(self, *, stop_at: int | None = None, error: int | None = None, seed: int = 0) -> None:
+        self.stop_at = stop_at
+        self.operations = 0
+        self.done: list[str] = []
+        """Names of the operations, for a test that wants to know where it is."""
+        self._error = error
+        self._chance = random.Random(seed)
+        self._durable_names: dict[str, _Inode] = {}
+        self._names: dict[str, _Inode] = {}
+
+    def read(self, path: str) -> bytes | None:
+        inode = self._names.get(path)
+        return None if inode is None else inode.live
+
+    def names(self, folder: str) -> Sequence[str]:
+        prefix = "" if folder in ("", ".") else f"{folder}/"
+        return sorted({path[len(prefix) :].split("/")[0] for path in self._names if path.startswith(prefix)})
+
+    def write(self, path: str, content: bytes) -> None:
+        inode = self._names.setdefault(path, _Inode())
+
+        def apply(part: bytes) -> None:
+            inode.later.append(b"")
+            inode.later.append(part)
+
+        self._content("write", path, content, apply)
+
+    def append(self, path: str, content: bytes) -> None:
+        inode = self._names.setdefault(path, _Inode())
+
+        def apply(part: bytes) -> None:
+            inode.later.append(inode.live + part)
+
+        self._content("append", path, content, apply)
+
+    def truncate(self, path: str, size: int) -> None:
+        inode = self._existing(path)
+
+        def apply() -> None:
+            inode.later.append(inode.live[:size].ljust(size, b"\0"))
+
+        self._step("truncate", path, apply)
+
+    def sync(self, path: str) -> None:
+        inode = self._existing(path)
+
+        def apply() -> None:
+            inode.durable, inode.later = inode.live, []
+            self._durable_names[path] = inode
+
+        def fails() -> None:
+            if inode.later and self._chance.random() < 0.5:
+                inode.later = [inode.durable]
+
+        self._step("sync", path, apply, on_error=fails)
+
+    def rename(self, before: str, after: str) -> None:
+        inode = self._existing(before)
+
+        def apply() -> None:
+            for names in (self._names, self._durable_names):
+                names.pop(before, None)
+                names[after] = inode
+
+        self._step("rename", after, apply)
+
+    def remove(self, path: str) -> None:
+        def apply() -> None:
+            self._names.pop(path, None)
+
+        self._step("remove", path, apply)
+
+    def after_power_cut(self, how: Survival, *, seed: int = 0) -> "CrashFiles":
+        """What the next start finds, on a disk that works."""
+        chance = random.Random(f"{seed} {self.operations}")
+        found = CrashFiles(seed=seed)
+
+        def drawn() -> Survival:
+            return chance.choice(PLAIN) if how is Survival.CHANCE else how
+
+        left: dict[int, _Inode] = {}
+        for path in sorted({*self._names, *self._durable_names}):
+            old, new = self._durable_names.get(path), self._names.get(path)
+            loses_name = drawn() in (Survival.NOTHING, Survival.CONTENT_WITHOUT_NAMES)
+            inode = old if loses_name else new
+            if inode is None:
+                continue
+            if id(inode) not in left:
+                left[id(inode)] = _Inode(durable=inode.survivor(drawn(), chance))
+            found._names[path] = found._durable_names[path] = left[id(inode)]
+        return found
+
+    def _existing(self, path: str) -> _Inode:
+        inode = self._names.get(path)
+        if inode is None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
+        return inode
+
+    def _content(self, name: str, path: str, content: bytes, apply: Callable[[bytes], None]) -> None:
+        def partly() -> None:
+            apply(content[: self._chance.randrange(len(content) + 1)])
+
+        self._step(name, path, lambda: apply(content), on_error=partly)
+
+    def _step(
+        self, name: str, path: str, apply: Callable[[], None], *, on_error: Callable[[], None] = lambda: None
+    ) -> None:
+        self.operations += 1
+        self.done.append(f"{name} {path}")
+        if self.operations != self.stop_at:
+            apply()
+        elif self._error is not None:
+            on_error()
+            raise OSError(self._error, "No space left on device" if self._error == errno.ENOSPC else "I/O error")
+        else:
+            # The operation under way was begun: half of the time the disk has seen it, durable or not as ever.
+            if name != "sync" and self._chance.random() < 0.5:
+                apply()
+            raise PowerCut(f"at operation {self.operations}: {name} {path}")
