@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hems.domain.errors import WorkerError
 from hems.domain.events import Event, PlanAdopted, PlanRefused
-from hems.domain.plan import Plan
+from hems.domain.plan import Origin, Plan
 from hems.domain.problem import PlanningProblem
 from hems.domain.time import Now
 from hems.planning.fallback import fallback_plan
@@ -39,8 +39,8 @@ class PlanDesk:
 
 
 def _without(problem: PlanningProblem, current: Plan | None, now: Now, why: str) -> Decided:
-    lasts = current is not None and current.grid.index_at(now.at) is not None
-    if current is not None and lasts:
+    # Rules made now know more than rules made earlier: only a solver's plan is worth keeping.
+    if current is not None and current.origin is Origin.SOLVER and current.grid.index_at(now.at) is not None:
         refused = PlanRefused(at=now.at, problem=why, instead="old plan")
         return Decided(plan=current, refused=True, events=(refused,))
     refused = PlanRefused(at=now.at, problem=why, instead="rules")
