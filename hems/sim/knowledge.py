@@ -89,7 +89,7 @@ class Knowledge:
             "pv_w": [None if math.isnan(value) else value for value in data.measured_pv_w.tolist()],
         }
         unknown = np.isnan(data.import_eur_per_kwh) | np.isnan(data.export_eur_per_kwh)
-        self._unpriced = np.flatnonzero(unknown).tolist()
+        self._unpriced: list[int] = np.flatnonzero(unknown).tolist()
 
     def history(self, now: datetime, column: Column) -> SlotHistory:
         """Measured slot means from the start of the data to the last slot that has ended.
@@ -107,6 +107,9 @@ class Knowledge:
         """
         grid = self._data.grid
         first = grid.whole_slots_before(since_at)
+        priced = set(self._unpriced)
+        while first in priced and grid.slot_start(first) < floor_to(now, SLOT_S):
+            first += 1  # before the price file begins nothing was published
         end = grid.whole_slots_before(published_until(now, self._zone))
         end = next((slot for slot in self._unpriced if first <= slot < end), end)
         return slot_prices(self._data, first=first, end=end)
