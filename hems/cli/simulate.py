@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from hems import wire
 from hems.config import load_site
 from hems.domain.errors import BadInputError
+from hems.domain.site import Site
 from hems.runtime.files import SystemFiles
 from hems.sim.report import report
-from hems.sim.settings import Settings, parse_departures, parse_execution, parse_start, parse_strategies
-from hems.sim.simulate import Task, run_all
+from hems.sim.settings import STRATEGIES, Settings, parse_departures, parse_execution, parse_start, parse_strategies
+from hems.sim.simulate import Task, checkpoint_name, record_name, run_all
 from hems.store import document
 
 SAMPLE = Path(__file__).parents[1] / "sim" / "sample"
-"""Five weeks of a measured house with made-up prices, shipped with the product."""
-SAMPLE_START = "2024-06-10"
+"""Seven weeks of a measured house with made-up prices, shipped with the product."""
+SAMPLE_START = "2024-09-09"
 SITE_COPY = "site.yaml"
+INTERRUPTED = 130
+"""What shells expect of a program that ended by Ctrl-C."""
 
 
 def simulate(
@@ -54,13 +59,18 @@ def simulate(
     )
     if resume and report_path is None:
         raise BadInputError("--resume: name the report of the run that is to go on with --report")
+    if jobs < 1:
+        raise BadInputError(f"--jobs: at least one, got {jobs}")
+    names = parse_strategies(strategy)
     folder = work_folder(report_path or Path("hems-simulation.json"))
-    document.save(SystemFiles(folder), SITE_COPY, text.encode())
-    tasks = [
-        Task(site=site, settings=settings, strategy=name, folder=folder, resume=resume)
-        for name in parse_strategies(strategy)
-    ]
-    figures = _run(tasks, jobs=jobs, days=days)
+    _prepare(folder, text, site, names, resume=resume)
+    tasks = [Task(site=site, settings=settings, strategy=name, folder=folder, resume=resume) for name in names]
+    try:
+        figures = _run(tasks, jobs=jobs, days=days)
+    except KeyboardInterrupt:
+        again = "" if report_path is None else f"; go on with --resume --report {report_path}"
+        print(f"Stopped. Whole days are kept{again}", file=sys.stderr)
+        return INTERRUPTED
     result = report(site, settings, figures)
     if report_path is not None:
         content = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
@@ -74,8 +84,36 @@ def simulate(
 
 
 def work_folder(report_path: Path) -> Path:
-    """Where checkpoints and decision records of a report lie: r.json has r.record/ beside it."""
-    return report_path.absolute().with_suffix(".record")
+    """Where checkpoints and decision records of a report lie: r.json has r.record/ beside it.
+
+    Raises:
+        BadInputError: the report's path is a folder, or the folder's own.
+    """
+    if report_path.is_dir() or not report_path.name:
+        raise BadInputError(f"--report: {report_path} is a folder; name a file in it")
+    folder = report_path.absolute().with_suffix(".record")
+    if folder.name == report_path.name:
+        raise BadInputError(f"--report: {report_path}: decision records go there; name the report otherwise")
+    return folder
+
+
+def _prepare(folder: Path, text: str, site: Site, strategies: Sequence[str], *, resume: bool) -> None:
+    """A copy of the site file for ``hems explain``; what another run left behind goes, or is gone on with.
+
+    Raises:
+        BadInputError: the run that is to go on is of another site.
+    """
+    files = SystemFiles(folder)
+    before = files.read(SITE_COPY)
+    if resume and before is not None:
+        if wire.digest(load_site(before.decode(), str(folder / SITE_COPY))) != wire.digest(site):
+            raise BadInputError(f"{folder / SITE_COPY}: the run there is of another site; start again without --resume")
+        return
+    for name in STRATEGIES:
+        if name not in strategies:
+            files.remove(checkpoint_name(name))
+            files.remove(record_name(name))
+    document.save(files, SITE_COPY, text.encode())
 
 
 def read_text(path: Path) -> str:
@@ -90,7 +128,8 @@ def read_text(path: Path) -> str:
 def _run(tasks: list[Task], *, jobs: int, days: int) -> dict[str, dict[str, Any]]:
     columns = (TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # On standard error, so that --json leaves standard output to the answer.
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = {task.strategy: bars.add_task(task.strategy, total=days) for task in tasks}
         return run_all(tasks, jobs=jobs, progress=lambda strategy, done: bars.update(bar[strategy], completed=done))
 
