@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows: sizes, unit suffixes, who may make a command."""
+"""Rules of the house that no linter knows: sizes, and units in names."""
 
 import ast
 import re
@@ -64,20 +64,6 @@ def test_a_quantity_carries_its_unit_in_its_name(path: Path):
         if QUANTITIES.search(name) and not UNITS.search(name)
     ]
     assert unnamed == []
-
-
-def test_only_the_guard_makes_commands():
-    """Import rules cannot say this; the syntax trees can."""
-    makers = {
-        str(path.relative_to(ROOT))
-        for folder in ("hems", "drivers")
-        for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name | ast.Attribute)
-        and (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) == "Command"
-    }
-    assert makers == {"hems/control/guard.py"}
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
