@@ -7,46 +7,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from hems.domain.command import Action, HeatPumpPower
+from hems.domain.heat import DRAW_SHARES, cop_ratio, tank_capacity_wh_per_k
 from hems.domain.reading import HeatPumpValues
-from hems.domain.site import HeatPump, RoomModel, TankModel
+from hems.domain.site import HeatPump, TankModel
 from hems.domain.time import civil_day, local_day
 from hems.sim.devices import NEVER_S, DeviceState, Scalar, number, optional_number
 
-SINK_C = 35.0
-"""Temperature that the coefficient of performance is taken against: floor heating [degrees C]."""
-LIFT_MIN_K = 15.0
-KELVIN = 273.15
-WATER_WH_PER_L_K = 1.163
-"""Heat capacity of water (4.187 kJ/(kg K))."""
 COLD_WATER_C = 10.0
 OVERHEAT_K = 3.0
 """The device itself stops heating what is this far above its band [K]."""
 START_RATIO = 0.2
 STOP_RATIO = 0.8
 """Own thermostat: starts when the needier of room and tank is below 20 % of its band, stops above 80 %."""
-DRAW_SHARES = ((6.5, 8.5, 0.40), (8.5, 18.0, 0.15), (18.0, 22.0, 0.45))
-"""Hot water by local hour: from, to, share of the day."""
 DRAW_DAY_SIGMA = 0.2
-
-
-def cop_ratio(pump: HeatPump, outdoor_c: float) -> float:
-    """Heat per electricity at an outdoor temperature.
-
-    Source: constant share of the Carnot figure T_sink / (T_sink - T_outdoor) with a sink of 35 degrees C, scaled to
-    the nameplate at 7 degrees C; at -7 degrees C that is 0.67 of it, data sheets of air-water units say 0.6-0.7.
-    """
-    lift_k = max(SINK_C - outdoor_c, LIFT_MIN_K)
-    return pump.cop_at_7c_ratio * (SINK_C - 7.0) / lift_k
-
-
-def room_capacity_wh_per_k(room: RoomModel) -> float:
-    """Heat capacity of the heated space [Wh/K]."""
-    return room.loss_w_per_k * room.time_constant_h
-
-
-def tank_capacity_wh_per_k(tank: TankModel) -> float:
-    """Heat capacity of a full tank [Wh/K]."""
-    return tank.volume_l * WATER_WH_PER_L_K
 
 
 class HotWaterDraws:

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from hems.domain.command import BatteryPower, ChargeCurrent, HeatPumpPower, ProductionLimit
+from hems.domain.heat import cop_ratio
 from hems.domain.reading import CarState
 from hems.domain.site import HeatPump
 from hems.sim.battery import SimBattery
 from hems.sim.charger import SimCharger
 from hems.sim.data import Session
 from hems.sim.devices import SimDevice, SimPv
-from hems.sim.heat import HotWaterDraws, SimHeatPump, cop_ratio
+from hems.sim.heat import HotWaterDraws, SimHeatPump
 from tests.support.houses import home_a, home_b
 from tests.support.simulated import START_AT, stay
 

@@ -36,7 +36,7 @@ def test_appliances_make_peaks_that_slot_means_do_not_show():
     household = Household(site=home_a(), data=flat_data(home_a(), load_w=1_500.0), seed=1)
     seconds_w = household.seconds(START_UNIX_S, DAY_S)
     assert seconds_w.max() > 2_000
-    assert np.median(seconds_w.sum(axis=1)) < 1_500
+    assert (seconds_w.sum(axis=1) < 1_500).mean() > 0.1, "what a pulse takes is missing in the rest of its slot"
 
 
 def test_another_seed_is_another_house_and_the_same_seed_the_same():
