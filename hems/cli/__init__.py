@@ -38,6 +38,10 @@ def main() -> None:
         # Whoever read us has seen enough (``hems ... | head``).
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # A folder that is a file, a disk that is full: the world's doing, wherever it shows.
+        print(f"{error.filename or 'hems'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _version(wanted: bool) -> None:

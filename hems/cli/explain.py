@@ -1,7 +1,7 @@
 """``hems explain``: one sentence about a device at a moment, from the decision record."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hems import wire
@@ -35,9 +35,11 @@ def explain(device: str, *, record: Path, at: str | None, strategy: str, as_json
 
 
 def span(episode: DecisionEpisode, site: Site) -> str:
-    """Local day and times of an episode."""
-    day = episode.opened_at.astimezone(site.zone).strftime("%Y-%m-%d")
-    return f"{day} {clock(episode.opened_at, site.zone)}-{clock(episode.closed_at, site.zone)}"
+    """Local day and times of an episode; with the day of its end where that is not the next midnight at the latest."""
+    opened, closed = (at.astimezone(site.zone) for at in (episode.opened_at, episode.closed_at))
+    last_day = (closed - timedelta(microseconds=1)).date()
+    ends = clock(closed, site.zone) if last_day == opened.date() else f"{closed.date()} {clock(closed, site.zone)}"
+    return f"{opened.date()} {clock(opened, site.zone)}{'-' if last_day == opened.date() else ' - '}{ends}"
 
 
 def find_device(site: Site, wanted: str) -> Device:
@@ -61,6 +63,6 @@ def parse_moment(text: str, site: Site) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=site.zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadInputError(f'--at: "{text}" is not a time; write 2024-04-03T19:30') from None
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=site.zone)).astimezone(UTC)

@@ -16,6 +16,12 @@ Execution = Literal["value", "planned"]
 STRATEGIES = ("unmanaged", "rules", "plan", "informed", "perfect")
 
 
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+"""Time as the product counts it starts in 1970; beyond 2200 a date is a slip of the finger."""
+DAYS_MAX = 3_660
+"""Ten years: more than anybody has measured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One simulation; together with site file and data it decides every number of the report."""
@@ -30,8 +36,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         require_utc(self.start_at)
-        if self.days < 1:
-            raise BadInputError(f"--days: at least one day, got {self.days}")
+        if not 1 <= self.days <= DAYS_MAX:
+            raise BadInputError(f"--days: 1 to {DAYS_MAX}, got {self.days}")
+        if self.seed < 0:
+            raise BadInputError(f"--seed: a whole number from 0 on, got {self.seed}")
         if self.step_s < 1 or SLOT_S % self.step_s:
             raise BadInputError(f"--step: a divisor of {SLOT_S} s, got {self.step_s}")
 
@@ -91,4 +99,6 @@ def parse_start(text: str, site: Site) -> datetime:
         day = date.fromisoformat(text)
     except ValueError:
         raise BadInputError(f'--start: "{text}" is not a date; write 2024-04-01') from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise BadInputError(f'--start: "{text}": years {FIRST_YEAR} to {LAST_YEAR}')
     return local_midnight(day, site.zone).astimezone(UTC)
