@@ -150,8 +150,7 @@ def _car_decided(
     needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
     left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
     if left_s - needed_s < MUST_CHARGE_SLACK_S:
-        # To the next 100 Wh, so that the reason does not change with every watt-hour.
-        reason = reasons.MustCharge(energy_missing_wh=float(round(missing_wh, -2)), departure_at=car_plan.departure_at)
+        reason = reasons.MustCharge(departure_at=car_plan.departure_at)
         asleep = _unless_asleep(state, charger, values, now)
         return asleep or intent(charger.power_max_w, reason, urgent=True)
     return None

@@ -141,7 +141,7 @@ def _share_surplus(
     for storage in sorted(storages, key=lambda each: -each.bid_eur_per_kwh):
         cleared = powers[storage.device_id]
         room_w = storage.charge_power_max_w - cleared.power_w
-        if cleared.trade is Trade.SELLS or room_w <= 0:
+        if cleared.trade is Trade.SELLS or room_w <= 0 or surplus_w <= 0:
             continue
         wanted_w = min(room_w, surplus_w)
         if storage.bid_eur_per_kwh < sell_at - TIE_EUR_PER_KWH:
@@ -173,7 +173,7 @@ def _cover_load(missing_w: float, storages: Iterable[Storage], powers: dict[Devi
     for storage in sorted(storages, key=lambda each: each.ask_eur_per_kwh):
         cleared = powers[storage.device_id]
         left_w = storage.discharge_power_max_w + min(cleared.power_w, 0.0)
-        if cleared.trade is Trade.BUYS or left_w <= 0:
+        if cleared.trade is Trade.BUYS or left_w <= 0 or missing_w <= 0:
             continue
         given_w = min(left_w, missing_w)
         if storage.ask_eur_per_kwh > buy_at + TIE_EUR_PER_KWH:

@@ -144,9 +144,8 @@ class ChargesOnSurplus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MustCharge:
-    """From now on only full power reaches the target before departure."""
+    """From now on only charging without a pause reaches the target before departure."""
 
-    energy_missing_wh: float
     departure_at: datetime
     code: Literal["must_charge"] = "must_charge"
 

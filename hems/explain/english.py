@@ -126,9 +126,8 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return f"buying now {costs(price)}, among the cheapest until the car leaves at {when}"
         case reasons.ChargesOnSurplus(export_price_eur_per_kwh=price):
             return f"power is left over, and selling it {brings(price)}"
-        case reasons.MustCharge(energy_missing_wh=missing, departure_at=leaves):
-            when = coming(leaves, since_at, zone)
-            return f"about {missing / 1000:.1f} kWh were still missing and the car leaves at {when}"
+        case reasons.MustCharge(departure_at=leaves):
+            return f"without a pause from here on it is ready when the car leaves at {coming(leaves, since_at, zone)}"
         case reasons.WaitsForPrice() as waits:
             return _why_waiting(waits, since_at, zone)
         case reasons.ChargesOnPlugIn():

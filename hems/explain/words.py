@@ -13,7 +13,7 @@ def kilowatts(power_w: float) -> str:
 
 def power_span(low_w: float, high_w: float) -> str:
     """One power, or a span where it moved."""
-    low, high = f"{max(low_w, 0.0) / 1000:.1f}", f"{max(high_w, 0.0) / 1000:.1f}"
+    low, high = (f"{max(each, 0.0) / 1000 + 0.0:.1f}" for each in (low_w, high_w))  # + 0.0: there is no minus zero
     return f"{high} kW" if low == high else f"{low} to {high} kW"
 
 

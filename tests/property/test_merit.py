@@ -1,11 +1,12 @@
 """Merit order against brute force: no other powers of the same storages are worth more at these prices."""
 
 import itertools
+from dataclasses import replace
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hems.control.merit import Storage, Trade, clear
+from hems.control.merit import Cleared, Storage, Trade, clear
 from hems.domain.site import DeviceId
 
 STEP_W = 500
@@ -126,3 +127,20 @@ def test_a_car_gets_nothing_or_at_least_its_smallest_power(
         expected_w = max(surplus_w, 1_380.0) if surplus_w >= 1_380.0 or cost < 1_380.0 * bid else 0.0
         assert power_w == expected_w
         assert cleared[car.device_id].trade is (Trade.STORES_SURPLUS if power_w else cleared[car.device_id].trade)
+
+
+def test_who_finds_nothing_left_is_idle_and_gives_no_reason_of_price() -> None:
+    """A battery beside a car that takes the whole surplus said that selling earned more, at a price below zero."""
+    battery = Storage(
+        device_id=DeviceId("battery"),
+        charge_power_min_w=0.0,
+        charge_power_max_w=5_000.0,
+        discharge_power_max_w=5_000.0,
+        bid_eur_per_kwh=0.08,
+        ask_eur_per_kwh=0.09,
+        planned_power_w=0.0,
+    )
+    car = replace(battery, device_id=DeviceId("car"), discharge_power_max_w=0.0, bid_eur_per_kwh=0.15)
+    cleared = clear(-3_000.0, [battery, car], import_price_eur_per_kwh=0.30, export_price_eur_per_kwh=-0.03)
+    assert cleared[DeviceId("car")] == Cleared(power_w=3_000.0, trade=Trade.STORES_SURPLUS)
+    assert cleared[DeviceId("battery")] == Cleared(power_w=0.0, trade=Trade.IDLE)
