@@ -216,7 +216,7 @@ def test_what_is_no_checkpoint_is_named(content: bytes):
         sit(files, days=2, resume=True)
 
 
-@pytest.mark.parametrize("strategy", ["unmanaged", "rules", "plan", "informed", "perfect"])
+@pytest.mark.parametrize("strategy", ["unmanaged", "rules", "plan", "perfect"])
 def test_each_strategy_stopped_and_resumed_equals_the_run_in_one_go(strategy: str, tmp_path: Path):
     def run(folder: Path, *, days: int, resume: bool = False) -> dict[str, Any]:
         start_at = START_AT + timedelta(days=10, hours=9)
