@@ -222,9 +222,12 @@ def _own_use_w(
     """What could be used at home now [W].
 
     Storages count with all that they would take, not with what they take: while production is held back no surplus is
-    measured, and they would wait for it for ever.
+    measured, and they would wait for it for ever. A battery that is nearly full would take no more than it says.
     """
     storing = {each.device_id: each.charge_power_max_w for each in storages if each.bid_eur_per_kwh > sell_at}
+    for device_id, battery in seen.batteries.items():
+        if device_id in storing and battery.charge_power_max_w is not None:
+            storing[device_id] = min(storing[device_id], max(0.0, battery.charge_power_max_w))
     others_w = sum(_counted_w(seen, intent) for device_id, intent in intents.items() if device_id not in storing)
     return max(0.0, residual_w + others_w + sum(storing.values()))
 

@@ -127,7 +127,7 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
         case reasons.ChargesOnSurplus(export_price_eur_per_kwh=price):
             return f"power is left over, and selling it {brings(price)}"
         case reasons.MustCharge(departure_at=leaves):
-            return f"without a pause from here on it is ready when the car leaves at {coming(leaves, since_at, zone)}"
+            return f"there is no time left to wait before the car leaves at {coming(leaves, since_at, zone)}"
         case reasons.WaitsForPrice() as waits:
             return _why_waiting(waits, since_at, zone)
         case reasons.ChargesOnPlugIn():

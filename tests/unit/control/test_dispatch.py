@@ -250,6 +250,13 @@ def test_a_full_battery_and_a_sleeping_car_leave_the_plant_only_the_house() -> N
     assert power_of(result, PV) == pytest.approx(-500.0)
 
 
+def test_a_battery_that_charges_slowly_leaves_the_plant_no_more_than_it_takes() -> None:
+    """Nearly full, its management allows 800 W: counted with its 5 kW, the rest would be fed in at a cost."""
+    house = House(load_w=500.0, pv_w=3_000.0, charge_max_w=800.0)
+    result = once(home_a(), house, plan_of(sell_at=-0.05))
+    assert power_of(result, PV) == pytest.approx(-1_300.0)
+
+
 def test_production_stops_while_buying_earns_money() -> None:
     result = once(home_a(), House(load_w=500.0, pv_w=3_000.0), plan_of(buy_at=-0.02, sell_at=-0.06))
     assert power_of(result, PV) == pytest.approx(0.0)
