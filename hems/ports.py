@@ -1,6 +1,5 @@
 """What the world offers, as Protocols over domain types. Adapters implement them without inheriting."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -35,10 +34,6 @@ class Files(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """Whole content, None if there is no such file."""
-        ...
-
-    def names(self, folder: str) -> Sequence[str]:
-        """Sorted names in a folder, empty if there is none."""
         ...
 
     def write(self, path: str, content: bytes) -> None:

@@ -76,7 +76,6 @@ class ControlState:
     switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
     heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
     episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)
-    ticked_at: datetime | None = None
     ticked_mono_s: float | None = None
 
     @classmethod

@@ -78,7 +78,6 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         switches=permitted.switches,
         heat_slots=decided.heat_slots,
         episodes=opened,
-        ticked_at=now.at,
         ticked_mono_s=now.mono_s,
     )
     return TickResult(

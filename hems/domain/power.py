@@ -6,7 +6,6 @@ the grid are positive; PV and export are negative. For the grid connection the t
 named by a direction (``import_power_w``, ``production_power_w``) are never negative.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,16 +60,6 @@ def spread(total: float, phases: tuple[Phase, ...]) -> PhaseValues:
         l2=share if Phase.L2 in phases else 0.0,
         l3=share if Phase.L3 in phases else 0.0,
     )
-
-
-def phase_sum(values: Iterable[PhaseValues]) -> PhaseValues:
-    """Sum per phase."""
-    l1 = l2 = l3 = 0.0
-    for value in values:
-        l1 += value.l1
-        l2 += value.l2
-        l3 += value.l3
-    return PhaseValues(l1=l1, l2=l2, l3=l3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

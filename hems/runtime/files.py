@@ -1,7 +1,6 @@
 """The file system behind the ``Files`` port."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -18,13 +17,6 @@ class SystemFiles:
             return (self._root / path).read_bytes()
         except FileNotFoundError:
             return None
-
-    def names(self, folder: str) -> Sequence[str]:
-        """Sorted names in a folder, empty if there is none."""
-        try:
-            return sorted(entry.name for entry in (self._root / folder).iterdir())
-        except FileNotFoundError:
-            return []
 
     def write(self, path: str, content: bytes) -> None:
         """Create or truncate."""

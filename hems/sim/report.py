@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from hems.domain.errors import BadInputError
 from hems.domain.site import Site
 from hems.domain.time import local_day
 from hems.sim.data import HouseData
@@ -105,9 +104,3 @@ def captured(strategies: Mapping[str, Mapping[str, Any]], *, against: str) -> fl
     rules, plan, best = (float(strategies[name]["cost_eur"]) for name in ("rules", "plan", against))
     possible = rules - best
     return None if possible < CAPTURED_MIN_RATIO * abs(rules) or possible <= 0 else round((rules - plan) / possible, 4)
-
-
-def require_reported(document: Mapping[str, Any]) -> None:
-    """Raises BadInputError if a document is no simulation report."""
-    if document.get("schema") != REPORT_SCHEMA:
-        raise BadInputError(f"not a simulation report: schema is {document.get('schema')!r}")

@@ -126,18 +126,10 @@ def test_the_disk_in_memory_loses_what_a_careless_program_would():
     assert len({files.after_power_cut(how).read("doc") for how in PLAIN}) >= 3
 
 
-@pytest.mark.parametrize("name", ["names", "remove twice", "read nothing"])
-def test_memory_and_disk_agree_on_what_the_port_promises(files: Files, name: str):
-    files.write("folder/b", b"1")
-    files.write("folder/a", b"2")
-    if name == "names":
-        assert list(files.names("folder")) == ["a", "b"]
-        assert list(files.names("nowhere")) == []
-    elif name == "remove twice":
-        files.remove("folder/a")
-        files.remove("folder/a")
-        assert list(files.names("folder")) == ["b"]
-    else:
-        assert files.read("folder/c") is None
-        with pytest.raises(FileNotFoundError):
-            files.sync("folder/c")
+def test_memory_and_disk_agree_on_what_the_port_promises(files: Files):
+    files.write("folder/a", b"1")
+    files.remove("folder/a")
+    files.remove("folder/a")
+    assert files.read("folder/a") is None
+    with pytest.raises(FileNotFoundError):
+        files.sync("folder/a")

@@ -316,6 +316,5 @@ def _memory(chance: random.Random, site: Site) -> ControlState:
         residual_highs=highs,
         told_power_w={each: 500.0 if each in disobeying else 99_000.0 for each in consumers},
         overdrawing_since_mono_s={each: NOW_MONO_S - chance.choice((10.0, 45.0)) for each in disobeying},
-        ticked_at=None if gap_s is None else START_AT - timedelta(seconds=gap_s),
         ticked_mono_s=since(gap_s),
     )

@@ -20,7 +20,7 @@ the same file. A program that survives those would need checksums and copies; ou
 
 import errno
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -112,10 +112,6 @@ class CrashFiles:
     def read(self, path: str) -> bytes | None:
         inode = self._names.get(path)
         return None if inode is None else inode.live
-
-    def names(self, folder: str) -> Sequence[str]:
-        prefix = "" if folder in ("", ".") else f"{folder}/"
-        return sorted({path[len(prefix) :].split("/")[0] for path in self._names if path.startswith(prefix)})
 
     def write(self, path: str, content: bytes) -> None:
         inode = self._names.setdefault(path, _Inode())

@@ -69,7 +69,6 @@ states: st.SearchStrategy[ControlState] = st.builds(
                 known_s=NUMBERS, power_min_w=st.none() | NUMBERS, power_max_w=st.none() | NUMBERS),
         max_size=2,
     ),
-    ticked_at=st.none() | INSTANTS,
     ticked_mono_s=st.none() | NUMBERS,
 )  # fmt: skip
 
