@@ -158,14 +158,16 @@ def _heat_pump(
     values = shift.seen.heat_pumps.get(device.id)
     if values is None:
         rested = switching.after(memory, running=False, now=shift.now)
-        return _silent(shift, device.id, HeatPumpPower(power_w=0.0), want), 0.0, rested
+        return _silent_heat_pump(shift, device, want), device.power_max_w, rested
     room_w, circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w),
         _fuse_bound(-WIDE_W, room_w * len(device.phases), circuit),
         *shift.connection.import_bounds(values.power_w),
-        *_dwell_bounds(shift.now, memory, device.power_min_w, device.min_run_s, device.min_rest_s),
     ]
+    if want.power_w is None:
+        return _by_itself(shift, device, bounds, values.power_w, memory)
+    bounds += _dwell_bounds(shift.now, memory, device.power_min_w, device.min_run_s, device.min_rest_s)
     power_w, limited = settle(bounds, _wanted_w(want))
     if power_w < device.power_min_w * (1 - 1e-9):
         limited = _floored(limited, power_w, device.power_min_w)
@@ -173,6 +175,26 @@ def _heat_pump(
     _book(shift, device.circuit, device.phases, power_w, values.power_w)
     switched = switching.after(memory, running=power_w > 0, now=shift.now)
     return _command(shift, device.id, HeatPumpPower(power_w=power_w), limited), power_w, switched
+
+
+def _by_itself(
+    shift: _Shift, device: HeatPump, bounds: Sequence[Bound], measured_w: float, memory: SwitchMemory
+) -> tuple[Command, float, SwitchMemory]:
+    """Its own thermostat may take all that the pump can draw: only where that fits, else it rests."""
+    power_w, limited = settle(bounds, device.power_max_w)
+    fits = power_w >= device.power_max_w * (1 - 1e-9)
+    told_w = device.power_max_w if fits else 0.0
+    _book(shift, device.circuit, device.phases, told_w, measured_w)
+    switched = switching.after(memory, running=fits and measured_w > 0, now=shift.now)
+    action = HeatPumpPower(power_w=None if fits else 0.0)
+    return _command(shift, device.id, action, () if fits else limited), told_w, switched
+
+
+def _silent_heat_pump(shift: _Shift, device: HeatPump, want: Want) -> Command:
+    """Its own thermostat, as long as its nameplate, which counts for all others already, fits every limit."""
+    left_w, _ = shift.room.tightest(device.circuit, device.phases, importing=True)
+    fits = left_w >= 0 and not shift.connection.imports
+    return _silent(shift, device.id, HeatPumpPower(power_w=None if fits else 0.0), want)
 
 
 def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -> tuple[Command, float, SwitchMemory]:

@@ -36,6 +36,9 @@ def intents(state: ControlState, seen: Estimate, moment: Moment | None, now: Now
         values = seen.heat_pumps.get(device.id)
         if values is None:
             continue
+        if not _knows_warmth(device, values):
+            found[device.id] = Want(device_id=device.id, power_w=None), reasons.HeatsByItself()
+            continue
         plans = () if moment is None else moment.plan.heat
         plan = next((each for each in plans if each.device_id == device.id), None)
         running = state.switches.get(device.id, SwitchMemory()).running
@@ -83,8 +86,12 @@ def _by_thermostat(device: HeatPump, values: HeatPumpValues, *, running: bool) -
     return Want(device_id=device.id, power_w=power_w), reasons.RunsByThermostat(running=on)
 
 
+def _knows_warmth(device: HeatPump, values: HeatPumpValues) -> bool:
+    return (device.room is None or values.room_c is not None) and (device.tank is None or values.tank_c is not None)
+
+
 def too_cold(device: HeatPump, values: HeatPumpValues) -> bool:
-    """Room or tank below its comfort band. An unknown temperature asks for nothing: the pump's own thermostat does."""
+    """Room or tank below its comfort band; an unknown temperature asks for nothing."""
     room = device.room is not None and values.room_c is not None and values.room_c < device.room.comfort_min_c
     tank = device.tank is not None and values.tank_c is not None and values.tank_c < device.tank.temperature_min_c
     return room or tank

@@ -110,9 +110,9 @@ class ProductionLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatPumpPower:
-    """Run at this electrical power, 0 rests [W]. Safe state: its own thermostat."""
+    """Run at this electrical power, 0 rests [W]; None: by its own thermostat, which is also the safe state."""
 
-    power_w: float
+    power_w: float | None
     kind: Literal["heat_pump_power"] = "heat_pump_power"
 
 

@@ -223,6 +223,13 @@ class RunsByThermostat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeatsByItself:
+    """Nobody knows how warm it is: the pump's own thermostat does."""
+
+    code: Literal["heats_by_itself"] = "heats_by_itself"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSilent:
     """No usable reading: the device gets its safe value."""
 
@@ -263,6 +270,7 @@ Reason = (
     | HeatsForComfort
     | RestsWarmEnough
     | RunsByThermostat
+    | HeatsByItself
     | DeviceSilent
     | GridMeterSilent
 )

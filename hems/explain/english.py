@@ -142,6 +142,8 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return f"{_heated(device, 'or')} at the lower end, warmth comes before cost"
         case reasons.RestsWarmEnough():
             return f"{_heated(device, 'and')} at the upper end"
+        case reasons.HeatsByItself():
+            return "nobody knows how warm it is, so its own thermostat decides"
         case reasons.RunsByThermostat():
             return "there is no plan for it, so it goes by its thermostat"
         case reason:

@@ -69,6 +69,7 @@ def test_others_make_room_for_what_a_device_draws_against_its_command(case: Case
             others_w = sum(
                 power_w
                 for device_id, command in commands.items()
+                if device_id in case.answering
                 for on, power_w in draws_w(case, device_id, command.action)
                 if on is phase and device_id in inside and not disobeying_w(case, device_id) and power_w > 0
             )
@@ -88,6 +89,7 @@ def test_no_fuse_is_loaded_beyond_its_share_by_what_is_commanded(case: Case) -> 
             drawn_w = {
                 device_id: power_w
                 for device_id, command in commands.items()
+                if device_id in case.answering  # silent ones count with their nameplates already
                 for on, power_w in draws_w(case, device_id, command.action)
                 if on is phase and device_id in inside and power_w > 0
             }
@@ -223,11 +225,24 @@ def test_nothing_runs_between_zero_and_its_minimum_or_above_its_nameplate(case: 
     for pump in case.site.heat_pumps:
         action = commands[pump.id].action
         assert isinstance(action, HeatPumpPower)
-        assert action.power_w == 0 or pump.power_min_w * (1 - 1e-9) <= action.power_w <= pump.power_max_w
+        power_w = action.power_w  # None: its own thermostat
+        assert power_w is None or power_w == 0 or pump.power_min_w * (1 - 1e-9) <= power_w <= pump.power_max_w
     for plant in case.site.pv:
         action = commands[plant.id].action
         assert isinstance(action, ProductionLimit)
         assert action.production_power_max_w is None or 0 <= action.production_power_max_w < math.inf
+
+
+def its_nameplate_fits(case: Case, device_id: DeviceId) -> bool:
+    """Behind each of its fuses: it and all other silent devices at their nameplates, and no import limit besides."""
+    device = next(each for each in case.site.controllables if each.id == device_id)
+    for circuit in case.site.circuits:
+        for phase in device.phases if device_id in behind(case.site, circuit) else ():
+            worst_w = worst_silent_w(case, circuit, phase, importing=True)
+            worst_w += reserve_on(case, phase) if circuit.parent is None else 0.0
+            if worst_w > circuit.fuse_a * 230.0 * 0.95 + EPS_W:
+                return False
+    return True
 
 
 @any_case
@@ -236,7 +251,10 @@ def test_a_silent_device_is_told_its_safe_value(case: Case) -> None:
     commands = guarded(case)
     for device_id, command in commands.items():
         if device_id not in case.answering and device_id not in pv_ids(case):
-            assert total_w(case, device_id, command.action) == 0
+            if command.action == HeatPumpPower(power_w=None):
+                assert its_nameplate_fits(case, device_id)
+            else:
+                assert total_w(case, device_id, command.action) == 0
     exports = [each.export_power_max_w for each in case.limits] + [case.site.connection.export_power_max_w]
     known = [0.0 if math.isnan(each) else max(each, 0.0) for each in exports if each is not None]
     silent = [plant for plant in case.site.pv if plant.curtailable and plant.id not in case.answering]

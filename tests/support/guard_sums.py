@@ -94,7 +94,10 @@ def draws_w(case: Case, device_id: DeviceId, action: object) -> Iterator[tuple[P
         case ChargeCurrent(current_a=current_a, phase_count=phase_count):
             for phase in device.phases[:phase_count]:
                 yield phase, current_a * 230.0
-        case BatteryPower(power_w=power_w) | HeatPumpPower(power_w=power_w):
+        case HeatPumpPower(power_w=None):
+            for phase in device.phases:
+                yield phase, nameplate_of(case, device_id) / len(device.phases)
+        case BatteryPower(power_w=float(power_w)) | HeatPumpPower(power_w=float(power_w)):
             for phase in device.phases:
                 yield phase, power_w / len(device.phases)
         case ProductionLimit(production_power_max_w=limit_w):

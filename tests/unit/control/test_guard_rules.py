@@ -163,7 +163,7 @@ def test_cold_rooms_wait_for_a_compressors_minimum_rest() -> None:
 
 
 def test_a_compressor_that_was_silent_has_rested_since_then() -> None:
-    """Told to rest while it did not answer: its minimum rest counts from there."""
+    """Nobody saw whether it ran while it did not answer: its minimum rest counts from the start of the silence."""
     cycles = Cycles(home_b())
     heat = plan_of(heat_w=(2_500.0,) * 8)
     cycles.tick(0.0, HEATING, heat)

@@ -9,7 +9,7 @@ from hems.domain import reasons
 from hems.domain.plan import Plan
 from hems.domain.reasons import Reason
 from tests.support.houses import BATTERY, HEAT_PUMP, home_b
-from tests.support.moments import START_AT, Cycles, House, once, plan_of, power_of, reason_of
+from tests.support.moments import START_AT, Cycles, House, once, plan_of, power_of, reason_of, rules_of
 
 MILD = House(load_w=300.0, room_c=21.0, tank_c=50.0)
 
@@ -40,13 +40,9 @@ MILD = House(load_w=300.0, room_c=21.0, tank_c=50.0)
             1_500.0,
             reasons.HeatsAsPlanned(import_price_eur_per_kwh=0.3),
         ),
-        # An unknown temperature is neither cold nor warm.
-        (
-            replace(MILD, room_c=None, tank_c=60.0),
-            plan_of(heat_w=(1_500.0,) * 8),
-            1_500.0,
-            reasons.HeatsAsPlanned(import_price_eur_per_kwh=0.3),
-        ),
+        # Where nobody knows how warm it is the pump's own thermostat does, with a plan and without.
+        (replace(MILD, room_c=None), plan_of(heat_w=(1_500.0,) * 8), None, reasons.HeatsByItself()),
+        (replace(MILD, tank_c=None), None, None, reasons.HeatsByItself()),
         # No plan: by thermostat.
         (MILD, None, 0.0, reasons.RunsByThermostat(running=False)),
         (replace(MILD, room_c=19.9), None, 2_500.0, reasons.RunsByThermostat(running=True)),
@@ -55,10 +51,10 @@ MILD = House(load_w=300.0, room_c=21.0, tank_c=50.0)
     ],
 )
 def test_heat_comes_as_planned_and_comfort_before_cost(
-    house: House, plan: Plan | None, power_w: float, why: Reason
+    house: House, plan: Plan | None, power_w: float | None, why: Reason
 ) -> None:
     result = once(home_b(), house, plan)
-    assert power_of(result, HEAT_PUMP) == pytest.approx(power_w)
+    assert power_of(result, HEAT_PUMP) == (None if power_w is None else pytest.approx(power_w))
     assert reason_of(result, HEAT_PUMP) == why
 
 
@@ -97,3 +93,17 @@ def test_the_battery_covers_what_the_pump_draws_and_not_what_it_is_told() -> Non
     """The pump is told 1.5 kW and still stands: the battery covers the 300 W of the house."""
     result = once(home_b(), MILD, plan_of(heat_w=(1_500.0,) * 8))
     assert power_of(result, BATTERY) == pytest.approx(-300.0)
+
+
+def test_its_own_thermostat_needs_room_for_all_that_the_pump_can_draw() -> None:
+    """2.5 kW on three phases: 833 W each. Behind 16 A, with 2.9 kW of load on L1, 500 W are left there: it rests."""
+    house = home_b()
+    small = replace(house, circuits=(replace(house.circuits[0], fuse_a=16.0),))
+    blind = replace(MILD, room_c=None, load_phase_w=(2_900.0, 100.0, 100.0))
+    roomy = Cycles(small)
+    roomy.tick(0.0, replace(blind, load_phase_w=(100.0, 100.0, 100.0)))
+    assert power_of(roomy.tick(1.0, replace(blind, load_phase_w=(100.0, 100.0, 100.0))), HEAT_PUMP) is None
+    tight = Cycles(small)
+    tight.tick(0.0, blind)
+    assert power_of(tight.tick(1.0, blind), HEAT_PUMP) == 0.0
+    assert rules_of(tight.tick(2.0, blind), HEAT_PUMP) == ["main_fuse"]

@@ -180,7 +180,7 @@ def test_times_lie_ahead_and_are_the_ones_that_are_meant(strategy: str):
 
 def running(told: Told, at: datetime, device: str) -> bool:
     action = told.minutes[at].commands[device].action  # type: ignore[index]
-    return (isinstance(action, HeatPumpPower) and action.power_w > 0) or (
+    return (isinstance(action, HeatPumpPower) and action.power_w != 0) or (
         isinstance(action, ChargeCurrent) and action.current_a > 0
     )
 
