@@ -136,7 +136,7 @@ def explain(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="Name or id of a device.", show_default=False)],
     record: Annotated[
         Path, typer.Option(help="Decision record: the folder that hems simulate leaves beside its report.")
-    ],
+    ] = Path("hems-simulation.record"),
     at: Annotated[str | None, typer.Option(help="Local time, 2024-04-03T19:30; default: the latest decision.")] = None,
     strategy: Annotated[str, typer.Option(help="Which simulated strategy.")] = "plan",
     as_json: AsJson = False,

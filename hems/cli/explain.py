@@ -19,6 +19,10 @@ from hems.store.episodes import find
 
 def explain(device: str, *, record: Path, at: str | None, strategy: str, as_json: bool) -> int:
     """Print the sentence. Exit code 1 where the record has nothing for that moment."""
+    if not (record / SITE_COPY).is_file():
+        raise BadInputError(
+            f"{record}: no decision record is here; run hems simulate first, or name its folder with --record"
+        )
     site = load_site(read_text(record / SITE_COPY), str(record / SITE_COPY))
     found_device = find_device(site, device)
     moment = None if at is None else parse_moment(at, site)

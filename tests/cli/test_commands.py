@@ -222,7 +222,7 @@ def test_explain_says_what_it_cannot_tell(
     assert "nothing for that moment" in outside.stdout
     refused(explained("Battery", *record, "--at", "noon"), '--at: "noon" is not a time')
     refused(explained("Battery", *record, "--strategy", "perfect"), "there is no decision record")
-    refused(explained("Battery", "--record", run / "nowhere"), "cannot be read")
+    refused(explained("Battery", "--record", run / "nowhere"), "run hems simulate first")
 
 
 def test_nothing_is_coloured_outside_a_terminal(tmp_path: Path):
