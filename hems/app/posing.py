@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from hems.control.estimate import Estimate
-from hems.control.headroom import plannable_power_w
+from hems.control.exchange import export_ceilings, import_ceilings
+from hems.control.headroom import feed_in_power_w, plannable_power_w
 from hems.control.state import ControlState
 from hems.domain.command import Limit
 from hems.domain.outlook import CarTask, Outlook
-from hems.domain.power import VOLTAGE_V
 from hems.domain.problem import BatteryInput, CarInput, HeatInput, PlanningProblem, PvInput
 from hems.domain.reading import CarState
 from hems.domain.site import Site
@@ -29,8 +29,8 @@ def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence
     grid = outlook.grid
     buy = outlook.import_price_eur_per_kwh
     controllable_w = plannable_power_w(state)
-    import_limits_w = _import_limits(site, limits)
-    export_max_w = min([_fuse_power_w(site), *_export_limits(site, limits)])
+    import_limits_w = [each.power_max_w for each in import_ceilings(site, limits)]
+    export_max_w = min([feed_in_power_w(state), *(each.power_max_w for each in export_ceilings(site, limits))])
     return PlanningProblem(
         issued_at=now.at,
         grid=grid,
@@ -103,19 +103,3 @@ def _heat(site: Site, seen: Estimate, outlook: Outlook) -> tuple[HeatInput, ...]
         for pump in site.heat_pumps
         if pump.id in seen.heat_pumps
     )
-
-
-def _fuse_power_w(site: Site) -> float:
-    return site.circuits[0].fuse_a * VOLTAGE_V * site.connection.phase_count
-
-
-def _import_limits(site: Site, limits: Sequence[Limit]) -> list[float]:
-    own_w = site.connection.import_power_max_w
-    outside = [each.import_power_max_w for each in limits if each.import_power_max_w is not None]
-    return outside if own_w is None else [own_w, *outside]
-
-
-def _export_limits(site: Site, limits: Sequence[Limit]) -> list[float]:
-    own_w = site.connection.export_power_max_w
-    outside = [each.export_power_max_w for each in limits if each.export_power_max_w is not None]
-    return outside if own_w is None else [own_w, *outside]

@@ -96,30 +96,36 @@ def exchange(site: Site, seen: Estimate, limits: Sequence[Limit], reserve_w: Pha
         export_net_w -= sum(each.peak_w for each in silent if isinstance(each, PvPlant) and not each.curtailable)
         export_net_w -= sum(each.discharge_power_max_w for each in silent if isinstance(each, Battery))
     import_net_w += sum(seen.disobeying_w.values())
-    own = site.connection
-    imports = [
-        Ceiling(authority=Authority.FUSE, rule=LimitRule.CONNECTION_IMPORT, power_max_w=_known(own_w))
-        for own_w in (own.import_power_max_w,)
-        if own_w is not None
-    ]
-    exports = [
-        Ceiling(authority=Authority.FUSE, rule=LimitRule.CONNECTION_EXPORT, power_max_w=_known(own_w))
-        for own_w in (own.export_power_max_w,)
-        if own_w is not None
-    ]
-    for limit in limits:
-        if (max_w := limit.import_power_max_w) is not None:
-            rule = LimitRule.OPERATOR_IMPORT
-            imports.append(Ceiling(authority=limit.authority, rule=rule, power_max_w=_known(max_w)))
-        if (max_w := limit.export_power_max_w) is not None:
-            rule = LimitRule.OPERATOR_EXPORT
-            exports.append(Ceiling(authority=limit.authority, rule=rule, power_max_w=_known(max_w)))
     return Exchange(
-        imports=tuple(imports),
-        exports=tuple(exports),
+        imports=import_ceilings(site, limits),
+        exports=export_ceilings(site, limits),
         import_net_w=import_net_w,
         export_net_w=export_net_w,
         sun_w=sun_w,
+    )
+
+
+def import_ceilings(site: Site, limits: Sequence[Limit]) -> tuple[Ceiling, ...]:
+    """Limits on what the site may draw: the contract's and those from outside. The planner reads them here."""
+    return _ceilings(
+        (Authority.FUSE, LimitRule.CONNECTION_IMPORT, site.connection.import_power_max_w),
+        *((each.authority, LimitRule.OPERATOR_IMPORT, each.import_power_max_w) for each in limits),
+    )
+
+
+def export_ceilings(site: Site, limits: Sequence[Limit]) -> tuple[Ceiling, ...]:
+    """Limits on what the site may feed in, as :func:`import_ceilings`."""
+    return _ceilings(
+        (Authority.FUSE, LimitRule.CONNECTION_EXPORT, site.connection.export_power_max_w),
+        *((each.authority, LimitRule.OPERATOR_EXPORT, each.export_power_max_w) for each in limits),
+    )
+
+
+def _ceilings(*given: tuple[Authority, LimitRule, float | None]) -> tuple[Ceiling, ...]:
+    return tuple(
+        Ceiling(authority=authority, rule=rule, power_max_w=_known(max_w))
+        for authority, rule, max_w in given
+        if max_w is not None
     )
 
 

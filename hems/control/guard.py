@@ -158,7 +158,9 @@ def _heat_pump(
     values = shift.seen.heat_pumps.get(device.id)
     if values is None:
         rested = switching.after(memory, running=False, now=shift.now)
-        return _silent_heat_pump(shift, device, want), device.power_max_w, rested
+        fits = _nameplate_fits(shift, device)
+        command = _silent(shift, device.id, HeatPumpPower(power_w=None if fits else 0.0), want)
+        return command, device.power_max_w if fits else 0.0, rested
     room_w, circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w),
@@ -190,11 +192,10 @@ def _by_itself(
     return _command(shift, device.id, action, () if fits else limited), told_w, switched
 
 
-def _silent_heat_pump(shift: _Shift, device: HeatPump, want: Want) -> Command:
-    """Its own thermostat, as long as its nameplate, which counts for all others already, fits every limit."""
+def _nameplate_fits(shift: _Shift, device: HeatPump) -> bool:
+    """Whether a silent pump may go by its own thermostat: its nameplate, which counts for all others already."""
     left_w, _ = shift.room.tightest(device.circuit, device.phases, importing=True)
-    fits = left_w >= 0 and not shift.connection.imports
-    return _silent(shift, device.id, HeatPumpPower(power_w=None if fits else 0.0), want)
+    return left_w >= 0 and not shift.connection.imports
 
 
 def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -> tuple[Command, float, SwitchMemory]:

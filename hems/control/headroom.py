@@ -169,6 +169,12 @@ def plannable_power_w(state: ControlState) -> float:
     return _left_beside_w(state, PhaseValues())
 
 
+def feed_in_power_w(state: ControlState) -> float:
+    """What the main fuse lets out over all phases [W, >= 0]; the guard's own arithmetic with nothing running."""
+    site = state.site
+    return site.circuits[0].fuse_a * VOLTAGE_V * FUSE_USE_RATIO * site.connection.phase_count
+
+
 def dependable_power_w(state: ControlState) -> float:
     """What is left as long as the house does not draw more by itself than it is expected to [W, >= 0].
 

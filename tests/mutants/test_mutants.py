@@ -181,15 +181,15 @@ MUTANTS = (
     Mutant(
         name="operator's import limit ignored",
         file="control/exchange.py",
-        before="if (max_w := limit.import_power_max_w) is not None:",
-        after="if (max_w := limit.import_power_max_w) is not None and False:",
+        before="*((each.authority, LimitRule.OPERATOR_IMPORT, each.import_power_max_w) for each in limits),",
+        after="",
         test=IMPORT,
     ),
     Mutant(
         name="operator's export limit ignored",
         file="control/exchange.py",
-        before="if (max_w := limit.export_power_max_w) is not None:",
-        after="if (max_w := limit.export_power_max_w) is not None and False:",
+        before="*((each.authority, LimitRule.OPERATOR_EXPORT, each.export_power_max_w) for each in limits),",
+        after="",
         test=EXPORT,
     ),
     Mutant(

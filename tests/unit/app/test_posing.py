@@ -107,6 +107,23 @@ def test_the_tightest_limit_on_the_connection_counts():
     assert problem.export_power_max_w == (0.0,) * 4
 
 
+def test_a_limit_that_is_no_magnitude_is_planned_with_as_the_guard_keeps_it():
+    """Below zero, or no number: nothing may flow."""
+    for wrong_w in (-4_200.0, float("nan")):
+        limit = Limit(
+            authority=Authority.OPERATOR, source="grid", import_power_max_w=wrong_w, export_power_max_w=wrong_w
+        )
+        problem = posed(home_a(), House(), outlook(), limit)
+        assert problem.import_power_max_w == (0.0,) * 4
+        assert problem.export_power_max_w == (0.0,) * 4
+
+
+def test_without_a_contract_the_fuse_limits_what_is_fed_in():
+    """The guard lets 95 % of 25 A out on each of three phases: 16,387.5 W."""
+    site = replace(home_a(), connection=replace(home_a().connection, export_power_max_w=None))
+    assert posed(site, House(), outlook()).export_power_max_w == pytest.approx((16_387.5,) * 4)
+
+
 class Answers:
     """A planner of which the test decides what it says."""
 

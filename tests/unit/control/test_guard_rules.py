@@ -8,7 +8,7 @@ from hems.control.current import choose_offer, highest_power_w
 from hems.control.estimate import estimate
 from hems.control.guard import Want, permit
 from hems.control.state import ControlState, HourHigh, SwitchMemory
-from hems.domain.command import Authority, ChargeCurrent, Limit
+from hems.domain.command import Authority, ChargeCurrent, HeatPumpPower, Limit
 from hems.domain.power import Phase, PhaseValues
 from hems.domain.reading import CarState
 from hems.domain.site import Circuit, CircuitId, DeviceId, Site
@@ -160,6 +160,19 @@ def test_cold_rooms_wait_for_a_compressors_minimum_rest() -> None:
     cold = replace(HEATING, pump_w=0.0, room_c=19.0)
     assert power_of(cycles.tick(901.0, cold, none), HEAT_PUMP) == 0.0
     assert power_of(cycles.tick(1_500.0, cold, none), HEAT_PUMP) == 2_500.0
+
+
+def test_a_silent_pump_goes_by_its_own_thermostat_unless_an_import_limit_holds() -> None:
+    """What it is expected to draw is what it is told: 2.5 kW, or nothing."""
+    state = ControlState.start(home_b())
+    now = now_after(1.0)
+    seen = estimate(state, replace(HEATING, without=(HEAT_PUMP,)).image(state.site, now.mono_s), now)
+    limit = Limit(authority=Authority.OPERATOR, source="grid", import_power_max_w=4_200.0)
+    for limits, told, expected_w in (((), None, 2_500.0), ((limit,), 0.0, 0.0)):
+        permitted = permit(state, seen, {}, limits, now)
+        (command,) = (each for each in permitted.commands if each.device_id == HEAT_PUMP)
+        assert command.action == HeatPumpPower(power_w=told)
+        assert permitted.expected_power_w[HEAT_PUMP] == expected_w
 
 
 def test_a_compressor_that_was_silent_has_rested_since_then() -> None:
