@@ -49,12 +49,19 @@ class Exchange:
         self.export_net_w += made_w - limit_w
 
     def import_bounds(self, measured_w: float) -> list[Bound]:
-        """What the next device may draw. Sun that an export limit will hold back is not there for it."""
-        too_much_w = max(
-            (-each.power_max_w - self.export_net_w - max(measured_w, 0.0) for each in self.exports), default=0.0
-        )
-        net_w = self.import_net_w + min(max(too_much_w, 0.0), self.sun_w)
-        return [_bound(each, -WIDE_W, max(0.0, each.power_max_w - net_w)) for each in self.imports]
+        """What the next device may draw. Sun that an export limit will hold back is not there for it.
+
+        What the device draws already keeps that much sun, but only where it may go on drawing it: where the limit has
+        no room for the whole excess, each watt that it is told less is a watt of sun less.
+        """
+        excess_w = max((-each.power_max_w - self.export_net_w for each in self.exports), default=0.0)
+        bounds = []
+        for each in self.imports:
+            left_w = each.power_max_w - self.import_net_w
+            kept_w = max(measured_w, 0.0) if left_w >= excess_w else 0.0
+            held_back_w = min(max(excess_w - kept_w, 0.0), self.sun_w)
+            bounds.append(_bound(each, -WIDE_W, max(0.0, left_w - held_back_w)))
+        return bounds
 
     def export_bounds(self) -> list[Bound]:
         """What the next battery may give."""
