@@ -14,8 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from hems.domain.decision import DecisionEpisode
 from hems.domain.errors import BadInputError
+from hems.domain.flex import Envelope
 from hems.domain.plan import Plan
 from hems.domain.problem import PlanningProblem
+from hems.domain.snapshot import PlanView, Snapshot
 
 T = TypeVar("T")
 
@@ -23,6 +25,9 @@ DOCUMENTS: Mapping[str, type[Any]] = {
     "planning-problem": PlanningProblem,
     "plan": Plan,
     "decision-episode": DecisionEpisode,
+    "envelope": Envelope,
+    "state": Snapshot,
+    "plan-view": PlanView,
 }
 """What ``hems schema NAME`` knows besides ``site``."""
 

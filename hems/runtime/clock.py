@@ -4,7 +4,7 @@ import asyncio
 import ctypes
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 TIME_ERROR = 5
@@ -48,6 +48,37 @@ class SystemClock:
         await asyncio.sleep(0)  # noqa: TID251 - this is the clock
         while (left_s := monotonic_s - self.monotonic_s()) > 0:  # noqa: ASYNC110 - a timer may be a tick early
             await asyncio.sleep(left_s)  # noqa: TID251 - this is the clock
+
+
+class ScaledClock:
+    """A simulated house's clock: ``speed`` house seconds pass in each real one. Implements :class:`hems.ports.Clock`.
+
+    Processes that are given the same numbers agree, because CLOCK_MONOTONIC is that of the machine.
+    """
+
+    def __init__(self, *, speed: float, start_at: datetime, epoch_s: float) -> None:
+        """At the machine's monotonic second ``epoch_s`` the house's clock shows ``start_at`` and monotonic second 0."""
+        self.speed = speed
+        self._start_at = start_at
+        self._epoch_s = epoch_s
+
+    def now(self) -> datetime:
+        """House time, aware UTC."""
+        return self._start_at + timedelta(seconds=self.monotonic_s())
+
+    def monotonic_s(self) -> float:
+        """House seconds since the epoch."""
+        return (time.monotonic() - self._epoch_s) * self.speed  # noqa: TID251 - this is the clock
+
+    def wall_is_trusted(self) -> bool:
+        """A simulated house knows its time."""
+        return True
+
+    async def sleep_until(self, monotonic_s: float) -> None:
+        """Return at or soon after a house second."""
+        await asyncio.sleep(0)  # noqa: TID251 - this is the clock
+        while (left_s := monotonic_s - self.monotonic_s()) > 0:  # noqa: ASYNC110 - a timer may be a tick early
+            await asyncio.sleep(left_s / self.speed)  # noqa: TID251 - this is the clock
 
 
 def wall_confirmed() -> bool:

@@ -1,0 +1,1 @@
+"""The aggregator over MQTT: an adapter over the Flexibility port."""

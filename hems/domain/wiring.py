@@ -1,0 +1,112 @@
+"""How devices are reached: what the installer wrote about connections, secrets resolved. No adapter knows the file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hems.domain.site import DeviceId
+
+OCPP_PORT = 8887
+"""Where chargers call us unless the site file says otherwise."""
+MQTT_PORT, MQTT_TLS_PORT = 1883, 8883
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DsmrConnection:
+    """Customer port (P1) of a smart meter: a serial port, or a reader in the network that sends its bytes on."""
+
+    serial_port: str | None = None
+    host: str | None = None
+    tcp_port: int = 23
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusTcpConnection:
+    """One unit behind one endpoint; units of one endpoint share its link."""
+
+    host: str
+    port: int = 502
+    unit: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcppConnection:
+    """A charger that calls ``ws://HOST:listen_port/ocpp/IDENTITY`` with basic authentication."""
+
+    identity: str
+    password: str = field(repr=False)
+    listen_port: int = OCPP_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttConnection:
+    """A broker."""
+
+    host: str
+    port: int = MQTT_PORT
+    tls: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedConnection:
+    """Nothing to reach: a house of ``hems simulate``."""
+
+
+Connection = DsmrConnection | ModbusTcpConnection | OcppConnection | MqttConnection | SimulatedConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttPoint:
+    """A number in a message: the whole payload, or a value inside a JSON payload (``TOPIC#key.key.0`` in the file)."""
+
+    topic: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttMeter:
+    """A meter that publishes: power, import positive [W]."""
+
+    power: MqttPoint
+    phase_power: tuple[MqttPoint, ...] = ()
+    """L1, L2, L3, or none of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttRelay:
+    """A switch: what is published to change it, and where it tells its state."""
+
+    command_topic: str
+    state: MqttPoint
+    on: str = "on"
+    off: str = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttHeatPump:
+    """SG-Ready heat pump behind two relays (block, boost), with what is measured of it."""
+
+    block: MqttRelay
+    boost: MqttRelay
+    power: MqttPoint
+    room: MqttPoint | None = None
+    """Room temperature [degrees C]."""
+    tank: MqttPoint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceWiring:
+    """How one device of the site is reached. The two devices of a hybrid inverter have the same connection."""
+
+    connection: str
+    profile: str | None = None
+    mqtt: MqttMeter | MqttHeatPump | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """All connections by their name in the site file, and the devices at them."""
+
+    connections: Mapping[str, Connection]
+    devices: Mapping[DeviceId, DeviceWiring]

@@ -1,0 +1,1 @@
+"""What the house can promise to others: pure functions of its state and outlook."""

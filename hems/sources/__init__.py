@@ -1,0 +1,1 @@
+"""Prices and weather from public services, each with a named fallback."""
