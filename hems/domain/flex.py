@@ -35,7 +35,7 @@ class HoldBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What the house promises (``hems/envelope/1``). Without hold blocks: the baseline only; ``null_reason`` says why."""
+    """What the house promises (``hems/envelope/1``). No hold blocks: the baseline only; ``null_reason`` says why."""
 
     __pydantic_config__: ClassVar = STRICT
 
