@@ -105,8 +105,19 @@ class DeviceWiring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AggregatorWiring:
+    """Whom the house tells what it can promise, and over which broker."""
+
+    connection: str
+    aggregator_id: str
+    home_id: str
+    """What the aggregator calls this house: a pseudonym, never the address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """All connections by their name in the site file, and the devices at them."""
 
     connections: Mapping[str, Connection]
     devices: Mapping[DeviceId, DeviceWiring]
+    aggregator: AggregatorWiring | None = None
