@@ -17,6 +17,9 @@ from hems.control.moment import Moment, moment_of
 from hems.control.state import ControlState, HeatSlot, SwitchMemory
 from hems.control.trade_reasons import battery_reason, car_reason
 from hems.domain import reasons
+from hems.domain.asked import NOTHING_ASKED, Asked
+from hems.domain.command import Authority
+from hems.domain.override import ChargeNow
 from hems.domain.plan import CarPlan, Plan, Purpose
 from hems.domain.reading import BatteryValues, CarState, ChargerValues
 from hems.domain.reasons import Reason
@@ -49,7 +52,9 @@ class Dispatch:
     heat_slots: Mapping[DeviceId, HeatSlot]
 
 
-def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -> Dispatch:
+def dispatch(
+    state: ControlState, seen: Estimate, plan: Plan | None, now: Now, asked: Asked = NOTHING_ASKED
+) -> Dispatch:
     """Intents for every device that answers."""
     moment = moment_of(plan, now)
     heating = heat.intents(state, seen, moment, now)
@@ -62,7 +67,9 @@ def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -
         if (values := seen.chargers.get(charger.id)) is None:
             continue
         car_plan = _car_plan(moment, charger.id)
-        decided = _car_decided(state, charger, values, car_plan, now)
+        decided = _owner_decided(charger, values, asked.overrides, now) or _car_decided(
+            state, charger, values, car_plan, now
+        )
         if decided is not None:
             intents[charger.id] = decided
         elif moment is not None and car_plan is not None:
@@ -80,7 +87,10 @@ def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -
         # Blind, nobody knows a surplus or a load; a car may still buy where that is cheap.
         net_w = 0.0
         storages = [each for each in storages if each.device_id in cars]
-    for device_id, result in _clear(net_w, storages, moment).items():
+    steered = _follows_setpoint(state, seen, asked, net_w, storages, cars, moment, now)
+    intents.update(steered)
+    storages_left = [each for each in storages if each.device_id not in steered]
+    for device_id, result in _clear(net_w, storages_left, moment).items():
         intents[device_id] = _storage_intent(state, device_id, result, moment, cars.get(device_id))
     intents.update(_pv_intents(state, seen, moment, intents, storages))
     for device in state.site.controllables:
@@ -89,6 +99,49 @@ def dispatch(state: ControlState, seen: Estimate, plan: Plan | None, now: Now) -
         elif device.id not in intents:
             intents[device.id] = Intent(want=Want(device_id=device.id, power_w=0.0), reason=reasons.GridMeterSilent())
     return Dispatch(intents=intents, heat_slots=heating.slots)
+
+
+def _follows_setpoint(
+    state: ControlState,
+    seen: Estimate,
+    asked: Asked,
+    net_w: float,
+    storages: Sequence[Storage],
+    cars: Mapping[DeviceId, CarPlan],
+    moment: Moment | None,
+    now: Now,
+) -> dict[DeviceId, Intent]:
+    """Batteries that together bring the house to the power asked for; empty without a setpoint, or blind.
+
+    The rest of the house goes on as planned; what it does is measured and met. Several batteries share by their power.
+    """
+    power_w = None if asked.setpoint is None or not now.wall_trusted else asked.setpoint.power_at_w(now.at)
+    batteries = [each for each in state.site.batteries if each.id in seen.batteries]
+    if asked.setpoint is None or power_w is None or seen.residual_w is None or not batteries:
+        return {}
+    others = _clear(net_w, [each for each in storages if each.device_id in cars], moment)
+    drawn_w = sum(min(each.power_w, seen.power_w(device_id) or 0.0) for device_id, each in others.items())
+    missing_w = power_w - net_w - drawn_w
+    reason = reasons.FollowsSetpoint(power_w=round(power_w, 1), until_at=asked.setpoint.end_at)
+    able_w = sum(each.charge_power_max_w if missing_w > 0 else each.discharge_power_max_w for each in batteries)
+    intents = {}
+    for each in batteries:
+        own_w = each.charge_power_max_w if missing_w > 0 else each.discharge_power_max_w
+        share_w = missing_w * own_w / able_w
+        want = Want(device_id=each.id, power_w=share_w, authority=Authority.SETPOINT)
+        intents[each.id] = Intent(want=want, reason=reason)
+    return intents
+
+
+def _owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[ChargeNow], now: Now) -> Intent | None:
+    """The owner's word on a car that is there and wants power; None where nothing was said, or it has ended."""
+    for each in overrides:
+        if each.device_id == charger.id and now.at < each.until_at:
+            if values.car in (CarState.ABSENT, CarState.FINISHED):
+                return None
+            want = Want(device_id=charger.id, power_w=charger.power_max_w, urgent=True, authority=Authority.HOUSEHOLD)
+            return Intent(want=want, reason=reasons.OwnerCharges(until_at=each.until_at))
+    return None
 
 
 def _clear(net_w: float, storages: Sequence[Storage], moment: Moment | None) -> dict[DeviceId, Cleared]:

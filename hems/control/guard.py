@@ -7,7 +7,7 @@ assumes the worst that is physically possible and says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hems.control import switching
 from hems.control.arbitrate import Bound, settle
@@ -61,6 +61,8 @@ class Want:
     power_w: float | None
     urgent: bool = False
     """Outranks a charger's minimum run and rest. A compressor's minimum times protect it and stay."""
+    authority: Authority = Authority.PLAN
+    """Who wants it. It is recorded; it widens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def permit(
             case PvPlant():
                 command, power_w = _pv(shift, device, want)
         _keep_room_for_disobedience(shift, device, command, power_w)
-        commands.append(command)
+        commands.append(command if want.authority is Authority.PLAN else replace(command, authority=want.authority))
         expected_w[device.id] = power_w
     return Permitted(commands=tuple(commands), expected_power_w=expected_w, switches=switches)
 

@@ -73,6 +73,8 @@ class ControlState:
     """What each device was expected to draw under its last command."""
     overdrawing_since_mono_s: Mapping[DeviceId, float] = field(default_factory=dict)
     """Since when a device has drawn more than it was told."""
+    astray_since_mono_s: Mapping[DeviceId, float] = field(default_factory=dict)
+    """Since when a device has done something else than it was told."""
     switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
     heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
     episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)

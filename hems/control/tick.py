@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hems.control import episodes, modes
+from hems.control import episodes, modes, obedience
 from hems.control.dispatch import dispatch
 from hems.control.estimate import Estimate, estimate
 from hems.control.guard import permit
 from hems.control.moment import moment_of
 from hems.control.state import ControlState
+from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Command, Limit
 from hems.domain.decision import DecisionEpisode
 from hems.domain.events import Event
@@ -35,7 +36,14 @@ class TickResult:
     estimate: Estimate
 
 
-def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[Limit], now: Now) -> TickResult:
+def tick(
+    state: ControlState,
+    image: Image,
+    plan: Plan | None,
+    limits: Sequence[Limit],
+    now: Now,
+    asked: Asked = NOTHING_ASKED,
+) -> TickResult:
     """Decide for this moment.
 
     Args:
@@ -44,16 +52,18 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         plan: the plan in force, checked; None where there is none.
         limits: limits from outside the house that hold now.
         now: this moment; ``mono_s`` never decreases from tick to tick.
+        asked: what owner and aggregator ask for now.
     """
     gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
     assert gap_s >= 0, "monotonic time went back"
     seen = estimate(state, image, now)
     # The guard and the dispatch look back through the highs that include this tick.
     looking = replace(state, residual_highs=seen.residual_highs)
-    decided = dispatch(looking, seen, plan, now)
+    decided = dispatch(looking, seen, plan, now, asked)
     permitted = permit(looking, seen, {key: each.want for key, each in decided.intents.items()}, limits, now)
     moment = moment_of(plan, now)
     mode = modes.mode_now(seen, limits)
+    astray_since_mono_s = obedience.astray(looking, seen, now)
     reasons: dict[DeviceId, Reason] = {key: each.reason for key, each in decided.intents.items()}
     reasons[state.site.meter.id] = DeviceSilent() if seen.grid is None else Measures()
     opened, closed = episodes.turn(
@@ -75,6 +85,7 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
         device_phase_w=seen.device_phase_w,
         told_power_w=permitted.expected_power_w,
         overdrawing_since_mono_s=seen.overdrawing_since_mono_s,
+        astray_since_mono_s=astray_since_mono_s,
         switches=permitted.switches,
         heat_slots=decided.heat_slots,
         episodes=opened,
@@ -83,7 +94,10 @@ def tick(state: ControlState, image: Image, plan: Plan | None, limits: Sequence[
     return TickResult(
         state=after,
         commands=permitted.commands,
-        events=modes.changes(state, seen, limits, mode, now.at),
+        events=(
+            *modes.changes(state, seen, limits, mode, now.at),
+            *obedience.changes(state, astray_since_mono_s, seen, now, now.at),
+        ),
         episodes=closed,
         estimate=seen,
     )

@@ -52,6 +52,26 @@ class DeviceCameBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceDoesNotFollow:
+    """A device has done something else than it was told for too long, whatever it acknowledged."""
+
+    at: datetime
+    device_id: DeviceId
+    told_w: float
+    measured_w: float
+    kind: Literal["device_does_not_follow"] = "device_does_not_follow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFollowsAgain:
+    """A device that did not follow does what it is told."""
+
+    at: datetime
+    device_id: DeviceId
+    kind: Literal["device_follows_again"] = "device_follows_again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitEngaged:
     """A limit from outside came into force."""
 
@@ -105,6 +125,8 @@ Event = (
     ModeChanged
     | DeviceWentSilent
     | DeviceCameBack
+    | DeviceDoesNotFollow
+    | DeviceFollowsAgain
     | LimitEngaged
     | LimitLifted
     | FuseExceeded

@@ -230,6 +230,24 @@ class HeatsByItself:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerCharges:
+    """The owner asked for it, whatever it costs."""
+
+    until_at: datetime
+    code: Literal["owner_charges"] = "owner_charges"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowsSetpoint:
+    """Keeps the whole house at the power that the aggregator was promised."""
+
+    power_w: float
+    """Of the house at its connection, import positive [W]."""
+    until_at: datetime
+    code: Literal["follows_setpoint"] = "follows_setpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSilent:
     """No usable reading: the device gets its safe value."""
 
@@ -271,6 +289,8 @@ Reason = (
     | RestsWarmEnough
     | RunsByThermostat
     | HeatsByItself
+    | OwnerCharges
+    | FollowsSetpoint
     | DeviceSilent
     | GridMeterSilent
 )

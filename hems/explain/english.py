@@ -142,6 +142,11 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return f"{_heated(device, 'or')} at the lower end, warmth comes before cost"
         case reasons.RestsWarmEnough():
             return f"{_heated(device, 'and')} at the upper end"
+        case reasons.OwnerCharges(until_at=until):
+            return f"you asked for it, until {coming(until, since_at, zone)}"
+        case reasons.FollowsSetpoint(power_w=power_w, until_at=until):
+            way = "drawing" if power_w >= 0 else "feeding in"
+            return f"a flex event keeps the house at {way} {kilowatts(power_w)} until {coming(until, since_at, zone)}"
         case reasons.HeatsByItself():
             return "nobody knows how warm it is, so its own thermostat decides"
         case reasons.RunsByThermostat():

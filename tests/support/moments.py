@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from hems.control.state import ControlState
 from hems.control.tick import TickResult, tick
+from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Action, BatteryPower, ChargeCurrent, HeatPumpPower, Limit, ProductionLimit
 from hems.domain.plan import BatteryPlan, CarPlan, HeatPlan, Origin, Plan, Purpose, PvPlan
 from hems.domain.power import PhaseValues
@@ -146,9 +147,10 @@ class Cycles:
         *,
         limits: tuple[Limit, ...] = (),
         trusted: bool = True,
+        asked: Asked = NOTHING_ASKED,
     ) -> TickResult:
         now = now_after(at_s, trusted=trusted)
-        result = tick(self.state, house.image(self.site, now.mono_s), plan, limits, now)
+        result = tick(self.state, house.image(self.site, now.mono_s), plan, limits, now, asked)
         self.state = result.state
         self.at_s = at_s
         return result

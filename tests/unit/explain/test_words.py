@@ -32,6 +32,8 @@ SAMPLES: dict[str, Any] = {
     "departure_at": OPENED_AT + timedelta(hours=11, minutes=30),
     "next_at": OPENED_AT + timedelta(hours=3),
     "running": True,
+    "until_at": OPENED_AT + timedelta(hours=2),
+    "power_w": -2_300.0,
 }
 
 
