@@ -1,6 +1,7 @@
 """From the state of the house and its outlook to a planning problem."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from hems.control.estimate import Estimate
 from hems.control.exchange import export_ceilings, import_ceilings
@@ -8,6 +9,7 @@ from hems.control.headroom import feed_in_power_w, plannable_power_w
 from hems.control.state import ControlState
 from hems.domain.command import Limit
 from hems.domain.outlook import CarTask, Outlook
+from hems.domain.override import ChargeNow
 from hems.domain.problem import BatteryInput, CarInput, HeatInput, PlanningProblem, PvInput
 from hems.domain.reading import CarState
 from hems.domain.site import Site
@@ -19,8 +21,17 @@ TERMINAL_VALUE_RATIO = 0.5
 24 h the best of those tried (design, planner measurements)."""
 
 
-def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence[Limit], now: Now) -> PlanningProblem:
+def pose(
+    state: ControlState,
+    seen: Estimate,
+    outlook: Outlook,
+    limits: Sequence[Limit],
+    now: Now,
+    overrides: Sequence[ChargeNow] = (),
+) -> PlanningProblem:
     """The planning problem of this moment. Devices without a usable reading are left out.
+
+    What an override charges is load that the plan lives with; afterwards the car is planned for what it still needs.
 
     The connection's limit is the guard's: what its fuses leave for controlled devices, plus the load that they
     already leave room for.
@@ -28,6 +39,7 @@ def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence
     site = state.site
     grid = outlook.grid
     buy = outlook.import_price_eur_per_kwh
+    charging = {each.device_id: each for each in overrides if _charges(seen, each, now)}
     controllable_w = plannable_power_w(state)
     import_limits_w = [each.power_max_w for each in import_ceilings(site, limits)]
     export_max_w = min([feed_in_power_w(state), *(each.power_max_w for each in export_ceilings(site, limits))])
@@ -36,7 +48,10 @@ def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence
         grid=grid,
         import_price_eur_per_kwh=buy,
         export_price_eur_per_kwh=outlook.export_price_eur_per_kwh,
-        load_power_w=outlook.load.mean_w,
+        load_power_w=tuple(
+            load_w + sum(override_power_w(state, each, outlook, slot, now) for each in charging.values())
+            for slot, load_w in enumerate(outlook.load.mean_w)
+        ),
         import_power_max_w=tuple(min([load_w + controllable_w, *import_limits_w]) for load_w in outlook.load.mean_w),
         export_power_max_w=(export_max_w,) * grid.count,
         pv=tuple(
@@ -45,7 +60,11 @@ def pose(state: ControlState, seen: Estimate, outlook: Outlook, limits: Sequence
             if plant.id in outlook.pv
         ),
         batteries=_batteries(site, seen, terminal_value_eur_per_kwh=TERMINAL_VALUE_RATIO * sum(buy) / len(buy)),
-        cars=tuple(car for task in outlook.cars if (car := _car(site, seen, task, controllable_w, now)) is not None),
+        cars=tuple(
+            car
+            for task in outlook.cars
+            if (car := _car(state, seen, task, outlook, now, charging.get(task.device_id))) is not None
+        ),
         heat=_heat(site, seen, outlook),
         known_price_slots=outlook.published_count,
     )
@@ -74,9 +93,27 @@ def _batteries(site: Site, seen: Estimate, *, terminal_value_eur_per_kwh: float)
     return tuple(found)
 
 
-def _car(site: Site, seen: Estimate, task: CarTask, controllable_w: float, now: Now) -> CarInput | None:
+def override_power_w(state: ControlState, override: ChargeNow, outlook: Outlook, slot: int, now: Now) -> float:
+    """Mean power of an override in a slot of the outlook: what the charger gives and the fuse leaves [W]."""
+    charger = next(each for each in state.site.chargers if each.id == override.device_id)
+    start_at = max(outlook.grid.slot_start(slot), now.at)
+    end_at = min(outlook.grid.slot_start(slot + 1), override.until_at)
+    seconds = max(0.0, (end_at - start_at) / timedelta(seconds=1))
+    return min(charger.power_max_w, plannable_power_w(state)) * seconds / outlook.grid.slot_s
+
+
+def _charges(seen: Estimate, override: ChargeNow, now: Now) -> bool:
+    """Whether an override has any effect: a car is there and wants power."""
+    values = seen.chargers.get(override.device_id)
+    return values is not None and values.car not in (CarState.ABSENT, CarState.FINISHED) and now.at < override.until_at
+
+
+def _car(
+    state: ControlState, seen: Estimate, task: CarTask, outlook: Outlook, now: Now, override: ChargeNow | None
+) -> CarInput | None:
     """A present car with what it still needs, or one that is yet to come with all that it will need."""
-    charger = next(each for each in site.chargers if each.id == task.device_id)
+    charger = next(each for each in state.site.chargers if each.id == task.device_id)
+    controllable_w = plannable_power_w(state)
     values = seen.chargers.get(task.device_id)
     present = task.arrival_at <= now.at
     done_wh = 0.0
@@ -84,11 +121,16 @@ def _car(site: Site, seen: Estimate, task: CarTask, controllable_w: float, now: 
         if values is None or values.car in (CarState.ABSENT, CarState.FINISHED):
             return None
         done_wh = values.session_energy_wh
+    arrival_at, given_wh = task.arrival_at, 0.0
+    if override is not None:
+        slots = range(outlook.grid.count)
+        given_wh = sum(override_power_w(state, override, outlook, slot, now) for slot in slots) * outlook.grid.slot_h
+        arrival_at = min(override.until_at, task.departure_at - timedelta(seconds=outlook.grid.slot_s))
     return CarInput(
         device_id=task.device_id,
-        arrival_at=task.arrival_at,
+        arrival_at=arrival_at,
         departure_at=task.departure_at,
-        energy_needed_wh=max(0.0, task.session_target_wh - done_wh),
+        energy_needed_wh=max(0.0, task.session_target_wh - done_wh - given_wh),
         power_min_w=charger.power_min_w,
         power_max_w=max(charger.power_min_w, min(charger.power_max_w, controllable_w)),
         session_energy_wh=done_wh,

@@ -145,6 +145,16 @@ class Battery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarHabit:
+    """What the household usually wants of a car that is plugged in, where nothing else is told."""
+
+    departure_s: int
+    """Local time of day by which it should be ready, seconds after midnight."""
+    energy_wh: float
+    """Energy of a session, AC side [Wh]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charger:
     """Charging equipment (EVSE) for one car."""
 
@@ -158,6 +168,8 @@ class Charger:
     phases: tuple[Phase, ...] = ALL_PHASES
     """First one is the phase of one-phase charging."""
     switches_phases: bool = False
+    habit: CarHabit | None = None
+    """None: nothing is known, a car charges as soon as it is plugged in."""
     circuit: CircuitId = MAIN
 
     @property

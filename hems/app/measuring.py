@@ -1,0 +1,148 @@
+"""From ticks to means: per quarter hour for forecasts and history, per minute for the aggregator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hems.control.estimate import Estimate
+from hems.domain.site import DeviceId, Site
+from hems.domain.time import SLOT_S, Now, floor_to
+
+KNOWN_MIN_RATIO = 0.5
+"""A mean over less of its time is no measurement: half a slot without a meter says little about the whole."""
+STEP_MAX_S = 60.0
+"""Between two ticks further apart nobody saw what flowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """Mean powers of one stretch; None where it was not measured long enough. Load convention [W]."""
+
+    start_at: datetime
+    duration_s: int
+    grid_power_w: float | None
+    load_power_w: float | None
+    """What nothing controls; never negative: a residual below zero is a meter's time lag."""
+    device_power_w: Mapping[DeviceId, float | None]
+    level_pct: Mapping[DeviceId, float | None]
+    """State of charge of batteries at the end."""
+    held_back: frozenset[DeviceId] = frozenset()
+    """Plants that were limited at any moment of it."""
+
+
+@dataclass(slots=True)
+class _Sum:
+    energy_ws: float = 0.0
+    known_s: float = 0.0
+
+    def add(self, power_w: float | None, seconds: float) -> None:
+        if power_w is not None:
+            self.energy_ws += power_w * seconds
+            self.known_s += seconds
+
+    def mean_w(self, duration_s: int) -> float | None:
+        return self.energy_ws / self.known_s if self.known_s >= KNOWN_MIN_RATIO * duration_s else None
+
+
+@dataclass(slots=True)
+class _Stretch:
+    start_at: datetime
+    grid: _Sum = field(default_factory=_Sum)
+    load: _Sum = field(default_factory=_Sum)
+    devices: dict[DeviceId, _Sum] = field(default_factory=dict)
+    held_back: frozenset[DeviceId] = frozenset()
+
+
+class Meterage:
+    """Means over stretches of one length, by the wall clock. While that is not trusted nothing is recorded."""
+
+    def __init__(self, site: Site, *, duration_s: int = SLOT_S) -> None:
+        """Stretches start at multiples of ``duration_s`` since 1970 [s]."""
+        self._site = site
+        self._duration_s = duration_s
+        self._stretch: _Stretch | None = None
+        self._before_mono_s: float | None = None
+
+    def tick(self, seen: Estimate, now: Now, *, held_back: frozenset[DeviceId] = frozenset()) -> Means | None:
+        """Book what is measured for the time since the tick before; returns the stretch that has just ended.
+
+        A power counts for the time before it was seen: a meter's telegram tells the mean since the one before.
+
+        Args:
+            seen: this tick's estimate.
+            now: this tick.
+            held_back: plants whose production is limited: what they make says nothing of the sun.
+        """
+        if not now.wall_trusted:
+            self._stretch = self._before_mono_s = None
+            return None
+        start_at = floor_to(now.at, self._duration_s)
+        gap_s = 0.0 if self._before_mono_s is None else now.mono_s - self._before_mono_s
+        self._before_mono_s = now.mono_s
+        if self._stretch is None or start_at < self._stretch.start_at:
+            self._stretch = _Stretch(start_at=start_at)
+        if gap_s <= STEP_MAX_S:
+            # The part before the edge belongs to the stretch that ends; with a tick a second that is within 0.1 %.
+            self._book(self._stretch, seen, gap_s)
+        self._stretch.held_back |= held_back
+        if start_at == self._stretch.start_at:
+            return None
+        ended, self._stretch = self._stretch, _Stretch(start_at=start_at)
+        return self._means(ended, seen)
+
+    def _book(self, stretch: _Stretch, seen: Estimate, gap_s: float) -> None:
+        stretch.grid.add(None if seen.grid is None else seen.grid.power_w, gap_s)
+        stretch.load.add(seen.residual_w, gap_s)
+        for device in self._site.controllables:
+            stretch.devices.setdefault(device.id, _Sum()).add(seen.power_w(device.id), gap_s)
+
+    def _means(self, stretch: _Stretch, seen: Estimate) -> Means:
+        load_w = stretch.load.mean_w(self._duration_s)
+        levels: dict[DeviceId, float | None] = {}
+        for battery in self._site.batteries:
+            values = seen.batteries.get(battery.id)
+            stored_wh = None if values is None else values.stored_wh
+            levels[battery.id] = None if stored_wh is None else 100 * stored_wh / battery.capacity_wh
+        return Means(
+            start_at=stretch.start_at,
+            duration_s=self._duration_s,
+            grid_power_w=stretch.grid.mean_w(self._duration_s),
+            load_power_w=None if load_w is None else max(0.0, load_w),
+            device_power_w={key: each.mean_w(self._duration_s) for key, each in stretch.devices.items()},
+            level_pct=levels,
+            held_back=stretch.held_back,
+        )
+
+
+class Recent:
+    """The last slots of one series in memory, one value per slot, for forecasts. Gaps are None."""
+
+    def __init__(self, *, end_at: datetime, values: list[float | None], slots_max: int) -> None:
+        """``values`` end at ``end_at``, a slot's edge; at most ``slots_max`` are kept."""
+        self._end_at = end_at
+        self._values = values[-slots_max:]
+        self._slots_max = slots_max
+
+    @property
+    def start_at(self) -> datetime:
+        """Start of the oldest slot."""
+        return self._end_at - timedelta(seconds=SLOT_S * len(self._values))
+
+    @property
+    def values(self) -> tuple[float | None, ...]:
+        """Oldest first."""
+        return tuple(self._values)
+
+    def put(self, start_at: datetime, value: float | None) -> None:
+        """Add a slot; slots between are unknown, a slot that is there already is replaced (the clock was set back)."""
+        ahead = int((start_at - self._end_at) / timedelta(seconds=SLOT_S))
+        if ahead >= self._slots_max:
+            self._values, ahead = [], 0
+            self._end_at = start_at
+        if ahead < 0:
+            position = len(self._values) + ahead
+            if position >= 0:
+                self._values[position] = value
+            return
+        self._values = [*self._values, *([None] * ahead), value][-self._slots_max :]
+        self._end_at = start_at + timedelta(seconds=SLOT_S)

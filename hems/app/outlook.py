@@ -1,0 +1,161 @@
+"""What a running house expects of the hours ahead: its own measurements, published prices, weather, the cars at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from hems.control.estimate import Estimate
+from hems.domain.forecast import Forecast, SlotHistory
+from hems.domain.outlook import CarTask, Outlook
+from hems.domain.reading import CarState
+from hems.domain.site import DeviceId, Site
+from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to, local_day
+from hems.forecast.load import forecast_load
+from hems.forecast.price import PublishedPrices, predict_spot
+from hems.forecast.pv import forecast_pv
+
+HORIZON_SLOTS = 192
+"""48 h: the shortest horizon at which the worth of stored energy at its end no longer matters (design, measured)."""
+MEMORY_DAYS = 35
+"""Measured and published days that the forecasts look at."""
+MEMORY_SLOTS = MEMORY_DAYS * 96
+PRICE_MEMORY = timedelta(days=7)
+"""Prices that ended longer ago say nothing of today's: the household's fallback is the better guess."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known at a moment, immutable, so that a thread may work on it."""
+
+    load: SlotHistory
+    pv: Mapping[DeviceId, SlotHistory]
+    spot: PublishedPrices | None
+    """Market prices; None: none was ever published, or the tariff has none."""
+    outdoor: SlotHistory | None
+    """Expected outdoor temperature per slot [degrees C]; None: nobody knows."""
+    cars: tuple[CarTask, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Household prices on a grid, and where they come from."""
+
+    grid: SlotGrid
+    import_eur_per_kwh: tuple[float, ...]
+    export_eur_per_kwh: tuple[float, ...]
+    published_count: int
+    fallback: bool
+    """No market price is known: the fallback of the site file."""
+
+
+def outlook_at(site: Site, known: Known, now: Now) -> Outlook:
+    """The outlook of this moment on the next 48 hours."""
+    grid = SlotGrid(start_at=floor_to(now.at, SLOT_S), count=HORIZON_SLOTS)
+    priced = prices_on(site, known.spot, grid, now)
+    return Outlook(
+        grid=grid,
+        import_price_eur_per_kwh=priced.import_eur_per_kwh,
+        export_price_eur_per_kwh=priced.export_eur_per_kwh,
+        published_count=priced.published_count,
+        load=forecast_load(known.load, grid=grid, issued_at=now.at, zone=site.zone),
+        pv=_pv(site, known, grid, now),
+        cars=known.cars,
+        outdoor_c=None if known.outdoor is None or not site.heat_pumps else _steady(known.outdoor, grid),
+    )
+
+
+def prices_on(site: Site, spot: PublishedPrices | None, grid: SlotGrid, now: Now) -> Prices:
+    """Prices per slot: published, then as the last weeks suggest; the fallback where there were none for a week."""
+    tariff = site.tariff
+    if tariff.area is not None and (spot is None or _end_at(spot) < now.at - PRICE_MEMORY):
+        return Prices(
+            grid=grid,
+            import_eur_per_kwh=(tariff.fallback_import_eur_per_kwh,) * grid.count,
+            export_eur_per_kwh=(tariff.fallback_export_eur_per_kwh,) * grid.count,
+            published_count=0,
+            fallback=True,
+        )
+    if tariff.area is None or spot is None:
+        fixed = (tariff.import_formula.price_eur_per_kwh(0.0),) * grid.count
+        sold = (tariff.export_formula.price_eur_per_kwh(0.0),) * grid.count
+        return Prices(
+            grid=grid,
+            import_eur_per_kwh=fixed,
+            export_eur_per_kwh=sold,
+            published_count=grid.count,
+            fallback=False,
+        )
+    curve = predict_spot(spot, grid=grid, zone=site.zone)
+    return Prices(
+        grid=grid,
+        import_eur_per_kwh=tuple(map(tariff.import_formula.price_eur_per_kwh, curve.spot_eur_per_kwh)),
+        export_eur_per_kwh=tuple(map(tariff.export_formula.price_eur_per_kwh, curve.spot_eur_per_kwh)),
+        published_count=curve.published_count,
+        fallback=False,
+    )
+
+
+def cars_at(site: Site, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime], now: Now) -> tuple[CarTask, ...]:
+    """Tasks of the cars that are plugged in, by the habits of the household.
+
+    Args:
+        site: chargers with their habits.
+        seen: this tick's estimate.
+        arrivals_at: since when a car has been seen at each charger.
+        now: this moment.
+    """
+    tasks: list[CarTask] = []
+    for charger in site.chargers:
+        values = seen.chargers.get(charger.id)
+        if charger.habit is None or values is None or values.car is CarState.ABSENT:
+            continue
+        tasks.append(
+            CarTask(
+                device_id=charger.id,
+                arrival_at=min(arrivals_at.get(charger.id, now.at), now.at),
+                departure_at=next_local_time(now.at, charger.habit.departure_s, site.zone),
+                session_target_wh=charger.habit.energy_wh,
+            )
+        )
+    return tuple(tasks)
+
+
+def next_local_time(at: datetime, time_of_day_s: int, zone: ZoneInfo) -> datetime:
+    """First instant after ``at`` at which local clocks show this time of day; in the gap of spring, the gap's end."""
+    hours, seconds = divmod(time_of_day_s, 3600)
+    wall = time(hours, seconds // 60, seconds % 60)
+    for days in range(3):
+        local = datetime.combine(local_day(at, zone) + timedelta(days=days), wall, tzinfo=zone)
+        candidate = local.astimezone(UTC)
+        if candidate > at:
+            return candidate
+    raise AssertionError("every local day has its times")
+
+
+def _pv(site: Site, known: Known, grid: SlotGrid, now: Now) -> dict[DeviceId, Forecast]:
+    return {
+        plant.id: forecast_pv(known.pv[plant.id], grid=grid, issued_at=now.at, zone=site.zone, peak_w=plant.peak_w)
+        for plant in site.pv
+        if plant.id in known.pv and plant.peak_w > 0
+    }
+
+
+def _end_at(spot: PublishedPrices) -> datetime:
+    """End of the last slot with a price."""
+    last = max((i for i, price in enumerate(spot.spot_eur_per_kwh) if price is not None), default=-1)
+    return spot.start_at + timedelta(seconds=spot.slot_s * (last + 1))
+
+
+def _steady(outdoor: SlotHistory, grid: SlotGrid) -> tuple[float, ...] | None:
+    """Temperature on the grid; a gap takes the value before it, what lies beyond the forecast the last one."""
+    by_start = {outdoor.start_at + timedelta(seconds=outdoor.slot_s * i): v for i, v in enumerate(outdoor.mean_w)}
+    values = [by_start.get(start_at) for start_at in grid.starts()]
+    last = next((each for each in values if each is not None), None)
+    if last is None:
+        return None
+    found: list[float] = []
+    for value in values:
+        last = last if value is None else value
+        found.append(last)
+    return tuple(found)

@@ -1,0 +1,141 @@
+"""Past hours and the plan on one time axis, as a page or a script draws them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hems.app.outlook import Prices
+from hems.app.snapshot import kind_of
+from hems.domain.plan import Plan, UnmetWish, Wish
+from hems.domain.site import Battery, Device, DeviceId, GridMeter, Site
+from hems.domain.snapshot import DeviceSeries, PlanView, Series
+from hems.domain.time import SLOT_S, SlotGrid, floor_to
+from hems.explain.words import coming
+
+PAST_SLOTS = 24
+"""Six hours back."""
+AHEAD_SLOTS = 120
+"""Thirty hours ahead: today and tomorrow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Slot means of the past hours, oldest first, load convention; None where nothing was measured [W]."""
+
+    grid_power_w: Sequence[float | None]
+    load_power_w: Sequence[float | None]
+    import_eur_per_kwh: Sequence[float | None]
+    export_eur_per_kwh: Sequence[float | None]
+    device_power_w: Mapping[DeviceId, Sequence[float | None]]
+    level_pct: Mapping[DeviceId, Sequence[float | None]]
+
+
+def plan_view_of(
+    site: Site,
+    *,
+    at: datetime,
+    measured: Measured,
+    plan: Plan | None,
+    load_power_w: Sequence[float],
+    import_power_max_w: Sequence[float],
+    priced: Prices,
+    price_source: str,
+) -> PlanView:
+    """The view of this moment.
+
+    Args:
+        site: names and kinds.
+        at: now; the slot under way is the first planned one.
+        measured: exactly ``PAST_SLOTS`` values a series.
+        plan: the plan in force; None leaves its series empty.
+        load_power_w: expected load of the plan's problem, on the plan's grid; empty without a plan.
+        import_power_max_w: the connection's limit, on the plan's grid; empty without a plan.
+        priced: household prices from a slot at or before this one.
+        price_source: where they come from, in words.
+    """
+    now_at = floor_to(at, SLOT_S)
+    ahead = SlotGrid(start_at=now_at, count=AHEAD_SLOTS)
+    grid = None if plan is None else plan.grid
+    return PlanView(
+        at=at,
+        timezone=site.timezone,
+        currency=site.currency,
+        start_at=now_at - timedelta(seconds=SLOT_S * PAST_SLOTS),
+        slot_s=SLOT_S,
+        past_count=PAST_SLOTS,
+        import_eur_per_kwh=(*measured.import_eur_per_kwh, *_on(ahead, priced.grid, priced.import_eur_per_kwh)),
+        export_eur_per_kwh=(*measured.export_eur_per_kwh, *_on(ahead, priced.grid, priced.export_eur_per_kwh)),
+        published_count=PAST_SLOTS + _published(ahead, priced),
+        price_source=price_source,
+        grid_power_w=(*measured.grid_power_w, *_on(ahead, grid, () if plan is None else plan.grid_power_w)),
+        load_power_w=(*measured.load_power_w, *_on(ahead, grid, load_power_w)),
+        import_power_max_w=(*(None,) * PAST_SLOTS, *_on(ahead, grid, import_power_max_w)),
+        devices=tuple(_device(device, measured, plan, ahead) for device in site.controllables),
+        issued_at=None if plan is None else plan.issued_at,
+        origin=None if plan is None else plan.origin,
+        cost_eur=None if plan is None else round(plan.cost_eur, 2),
+        unmet=() if plan is None else tuple(_unmet(site, each, at) for each in plan.unmet),
+    )
+
+
+def _device(device: Device, measured: Measured, plan: Plan | None, ahead: SlotGrid) -> DeviceSeries:
+    assert not isinstance(device, GridMeter)
+    unknown: Series = (None,) * PAST_SLOTS
+    power_w = tuple(measured.device_power_w.get(device.id, unknown))
+    grid = None if plan is None else plan.grid
+    level: Series = ()
+    if isinstance(device, Battery):
+        stored_wh = next((each.stored_wh for each in plan.batteries if each.device_id == device.id), ()) if plan else ()
+        planned_pct = tuple(100 * each / device.capacity_wh for each in stored_wh)
+        level = (*measured.level_pct.get(device.id, unknown), *_on(ahead, grid, planned_pct))
+    return DeviceSeries(
+        id=device.id,
+        name=device.name,
+        kind=kind_of(device),
+        power_w=(*power_w, *_on(ahead, grid, _planned_w(device.id, plan))),
+        level_pct=level,
+    )
+
+
+def _planned_w(device_id: DeviceId, plan: Plan | None) -> tuple[float, ...]:
+    """Planned power of a device, load convention; empty where the plan does not have it [W]."""
+    if plan is None:
+        return ()
+    planned: dict[DeviceId, tuple[float, ...]] = {each.device_id: each.power_w for each in plan.batteries}
+    planned |= {each.device_id: each.power_w for each in plan.cars}
+    planned |= {each.device_id: each.power_w for each in plan.heat}
+    planned |= {each.device_id: tuple(-power_w for power_w in each.production_power_w) for each in plan.pv}
+    return planned.get(device_id, ())
+
+
+def _on(ahead: SlotGrid, grid: SlotGrid | None, values: Sequence[float]) -> Series:
+    """Values of one grid on another; None where it does not reach."""
+    if grid is None or not values:
+        return (None,) * ahead.count
+    found: list[float | None] = []
+    for start_at in ahead.starts():
+        index = grid.index_at(start_at)
+        found.append(None if index is None or index >= len(values) else round(values[index], 4))
+    return tuple(found)
+
+
+def _published(ahead: SlotGrid, priced: Prices) -> int:
+    until_at = priced.grid.slot_start(priced.published_count)
+    return min(ahead.whole_slots_before(until_at), ahead.count)
+
+
+_WISHES = {
+    Wish.CONNECTION: "the connection's limit is passed by load that nothing controls",
+    Wish.DEPARTURE: "leaves without all that it should have",
+    Wish.HEAT_MIN: "gets colder than wished",
+    Wish.HEAT_MAX: "gets warmer than wished",
+    Wish.RESERVE: "goes below the reserve",
+    Wish.WINDOW: "is outside its range",
+}
+
+
+def _unmet(site: Site, unmet: UnmetWish, now_at: datetime) -> str:
+    """One bent wish in a sentence."""
+    device = next((each.name for each in site.devices if each.id == unmet.device_id), "The house")
+    when = coming(unmet.at, now_at, site.zone)
+    return f"{device} {_WISHES[unmet.wish]} ({unmet.shortfall_wh / 1000:.1f} kWh, {when})."
