@@ -15,8 +15,9 @@ from hems.config.devices import (
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
 from hems.config.references import circuit_chain
-from hems.config.schema import DayAhead, Dsmr, ModbusTcp, Ocpp, SiteFile
+from hems.config.schema import DayAhead, SiteFile
 from hems.config.tree import Path, Tree
+from hems.config.wiring_checks import check_wiring
 from hems.domain.power import VOLTAGE_V
 
 
@@ -24,8 +25,7 @@ def crosscheck(file: SiteFile, tree: Tree) -> list[Finding]:
     """Everything that does not fit together."""
     return [
         *_grid_meters(file, tree),
-        *_connections(file, tree),
-        *_shared_addresses(file, tree),
+        *check_wiring(file, tree),
         *_circuit_fuses(file, tree),
         *_phases(file, tree),
         *_chargers(file, tree),
@@ -69,55 +69,6 @@ def _grid_meters(file: SiteFile, tree: Tree) -> Iterator[Finding]:
             f"a second grid meter; the first is on line {line}",
             "keep the one at the connection to the grid",
         )
-
-
-def _connections(file: SiteFile, tree: Tree) -> Iterator[Finding]:
-    for name, connection in file.connections.items():
-        if isinstance(connection, Dsmr) and (connection.port is None) == (connection.host is None):
-            yield tree.error(
-                ("connections", name),
-                "needs either a port (serial) or a host (network)",
-                'for example "port: /dev/serial/by-id/usb-FTDI_P1-0000"',
-                at_key=True,
-            )
-    for index, device in enumerate(file.devices):
-        connection = file.connections[device.connection]
-        path: Path = ("devices", index, "connection")
-        if isinstance(connection, Dsmr) and not isinstance(device, GridMeterEntry):
-            message = f"{quoted(device.connection)} is the port of a smart meter; only a grid meter can be there"
-            yield tree.error(path, message, "give this device a connection of its own")
-        if isinstance(connection, Ocpp) and not isinstance(device, ChargerEntry):
-            message = f"{quoted(device.connection)} speaks OCPP; only a charger can be there"
-            yield tree.error(path, message, "give this device a connection of its own")
-
-
-def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
-    """Two masters on one address disturb each other in ways that look like a broken device."""
-    first_by_address: dict[tuple[object, ...], str] = {}
-    for name, connection in file.connections.items():
-        match connection:
-            case ModbusTcp(host=host, port=port, unit=unit):
-                address: tuple[object, ...] = ("unit", host.lower(), port, unit)
-                key, what = "host", f"unit {unit} at {host}:{port} is already connected as"
-            case Ocpp(identity=identity):
-                address, key, what = ("identity", identity), "identity", f"{quoted(identity)} is already taken by"
-            case Dsmr(port=str(port)):
-                address, key, what = ("port", port), "port", "this port is already taken by"
-            case _:
-                continue
-        first = first_by_address.setdefault(address, name)
-        if first != name:
-            line = tree.key_place(("connections", first)).line
-            advice = f"use {quoted(first)} for both" if key == "host" else "one of them is wrong"
-            yield tree.error(("connections", name, key), f"{what} {quoted(first)} on line {line}", advice)
-    first_by_connection: dict[str, int] = {}
-    for index, device in enumerate(file.devices):
-        if isinstance(file.connections[device.connection], Ocpp) and isinstance(device, ChargerEntry):
-            earlier = first_by_connection.setdefault(device.connection, index)
-            if earlier != index:
-                message = f"{quoted(device.connection)} already belongs to {quoted(file.devices[earlier].name)}"
-                advice = "each charger has an identity of its own"
-                yield tree.error(("devices", index, "connection"), message, advice)
 
 
 def _circuit_fuses(file: SiteFile, tree: Tree) -> Iterator[Finding]:

@@ -4,7 +4,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from hems.config.fields import ChargingPhases, CopRatio, Flag, Model, Name, PhaseName, Profile, Reference
+from hems.config.addresses import Point, Topic
+from hems.config.fields import ChargingPhases, CopRatio, Flag, Model, Name, PhaseName, Profile, Reference, Word
 from hems.config.quantity import (
     Azimuth,
     Band,
@@ -45,12 +46,43 @@ class _Wired(_Device):
     """Phase of a one-phase device; for a charger on three phases, the one on its first terminal."""
 
 
+class MeterTopics(Model):
+    """Where a meter publishes; import is positive."""
+
+    power: Point
+    phases: tuple[Point, ...] | None = None
+    """Power of L1, L2 and L3, where the meter tells them apart."""
+
+
+class RelayTopics(Model):
+    """A relay: what changes it, and where it tells its state."""
+
+    command: Topic
+    state: Point
+    on: Word = "on"
+    """What is sent, and told, for closed. Default: on."""
+    off: Word = "off"
+    """Default: off."""
+
+
+class HeatPumpTopics(Model):
+    """The two relays of an SG-Ready heat pump, and what is measured of it."""
+
+    power: Point
+    room: Point | None = None
+    tank: Point | None = None
+    block: RelayTopics
+    boost: RelayTopics
+
+
 class GridMeterEntry(_Device):
     """The meter of the grid connection."""
 
     kind: Literal["grid_meter"]
     period: Period = 10.0
     """Time between two telegrams. A DSMR 4 meter sends every 10 s, a DSMR 5 meter every 1 s."""
+    mqtt: MeterTopics | None = None
+    """Where the connection is a broker."""
 
 
 class Plane(Model):
@@ -164,6 +196,8 @@ class HeatPumpEntry(_Wired):
     """Needed, with house_model, where it warms the rooms."""
     house_model: HouseModel | None = None
     tank: Tank | None = None
+    mqtt: HeatPumpTopics | None = None
+    """Where the connection is a broker."""
 
 
 DeviceEntry = Annotated[

@@ -1,4 +1,7 @@
-"""Fields that are not quantities: names, hosts, ports, secrets, phases; and the base of every model."""
+"""Fields that are not quantities: names, places, secrets, phases; and the base of every model.
+
+Addresses are in :mod:`hems.config.addresses`.
+"""
 
 import difflib
 import re
@@ -14,8 +17,14 @@ from hems.config.quantity import quoted, refusal, text_of
 from hems.config.tree import Secret
 
 _NAME_CHARACTERS_MAX: Final = 60
-_BY_ID: Final = "/dev/serial/by-id/"
-_HOST: Final = r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?"
+
+BIDDING_ZONES: Final = (
+    *("AT", "BE", "BG", "CH", "CZ", "DE-LU", "DK1", "DK2", "EE", "ES", "FI", "FR", "GR", "HR", "HU"),
+    *("IT-Calabria", "IT-Centre-North", "IT-Centre-South", "IT-North", "IT-Sardinia", "IT-Sicily", "IT-South"),
+    *("LT", "LV", "ME", "NL", "NO1", "NO2", "NO3", "NO4", "NO5", "PL", "PT", "RO", "RS"),
+    *("SE1", "SE2", "SE3", "SE4", "SI", "SK"),
+)
+"""Of the European day-ahead market, as energy-charts.info calls them."""
 
 
 class Model(BaseModel):
@@ -78,7 +87,8 @@ def _name(text: str) -> str:
     return text.strip()
 
 
-def _matching(pattern: str, what: str, example: str) -> Scalar:
+def matching(pattern: str, what: str, example: str) -> Scalar:
+    """Text of a pattern."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
@@ -99,25 +109,6 @@ def _timezone(text: str) -> str:
     return text
 
 
-def _serial_port(text: str) -> str:
-    if re.fullmatch(r"/dev/tty(USB|ACM)\d+", text, re.ASCII):
-        raise refusal(
-            f"{quoted(text)} can become another device after a restart; use its name under {_BY_ID} "
-            f'(the command "ls {_BY_ID}" shows it)'
-        )
-    if not re.fullmatch(re.escape(_BY_ID) + r"[\w.:-]+", text, re.ASCII):
-        raise refusal(f"{quoted(text)} is not a serial port; its name begins with {_BY_ID}")
-    return text
-
-
-def _mqtt_url(text: str) -> str:
-    if "@" in text:
-        raise refusal('must not hold a login; write "user: NAME" and "password: !secret NAME"')
-    if not re.fullmatch(rf"mqtts?://{_HOST}/?", text, re.ASCII):
-        raise refusal(f'{quoted(text)} is not the address of a broker, for example "mqtts://broker.example:8883"')
-    return text
-
-
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise refusal(f"{quoted(text)} is neither true nor false")
@@ -132,7 +123,30 @@ def _ratio(text: str) -> float:
     return float(text)
 
 
-def _whole(minimum: int, maximum: int) -> Scalar:
+def _degrees(maximum: int, example: str) -> Scalar:
+    """Signed decimal degrees of latitude or longitude."""
+
+    def check(text: str) -> float:
+        if not re.fullmatch(r"-?\d{1,3}(\.\d{1,9})?", text, re.ASCII):
+            raise refusal(f'{quoted(text)} is not a plain number of degrees, for example "{example}"')
+        if abs(float(text)) > maximum:
+            raise refusal(f"{quoted(text)} is not between -{maximum} and {maximum}")
+        return float(text)
+
+    return Scalar(check, {"type": "number", "minimum": -maximum, "maximum": maximum, "examples": [example]})
+
+
+def _zone(text: str) -> str:
+    if text not in BIDDING_ZONES:
+        close = nearest(text, BIDDING_ZONES) or next((zone for zone in BIDDING_ZONES if zone[:2] == text[:2]), None)
+        advice = f'did you mean "{close}"?' if close else f"it is one of {', '.join(BIDDING_ZONES)}"
+        raise refusal(f"{quoted(text)} is not a bidding zone; {advice}")
+    return text
+
+
+def whole(minimum: int, maximum: int) -> Scalar:
+    """A whole number between two bounds."""
+
     def check(text: str) -> int:
         if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not minimum <= int(text) <= maximum:
             raise refusal(f"{quoted(text)} is not a whole number from {minimum} to {maximum}")
@@ -153,23 +167,18 @@ def _one_of(*options: int | str) -> Scalar:
 
 
 Name = Annotated[str, Scalar(_name, {"type": "string", "minLength": 1, "maxLength": 60, "examples": ["Driveway"]})]
+Word = Annotated[str, Scalar(_name, {"type": "string", "minLength": 1, "maxLength": 60, "examples": ["on"]})]
+"""What a device understands."""
 Reference = Annotated[str, Scalar(_name, {"type": "string", "minLength": 1, "maxLength": 60})]
 """The name of something else in the file."""
 TimeZone = Annotated[str, Scalar(_timezone, {"type": "string", "examples": ["Europe/Amsterdam"]})]
-SerialPort = Annotated[
-    str, Scalar(_serial_port, {"type": "string", "pattern": f"^{_BY_ID}", "examples": [f"{_BY_ID}usb-FTDI_P1-0000"]})
-]
-Hostname = Annotated[str, _matching(_HOST, "a host name or an address", "192.0.2.20")]
-Port = Annotated[int, _whole(1, 65_535)]
-UnitId = Annotated[int, _whole(0, 255)]
-Identity = Annotated[str, _matching(r"[A-Za-z0-9*_=:+|@.-]{1,48}", "an OCPP identity", "CP-0042")]
-"""Characters and length of OCPP's identifierString."""
-MqttUrl = Annotated[
-    str, Scalar(_mqtt_url, {"type": "string", "pattern": "^mqtts?://", "examples": ["mqtts://broker.example:8883"]})
-]
 SecretField = Annotated[Secret, SecretOnly()]
-Profile = Annotated[str, _matching(r"[a-z0-9][a-z0-9._-]*", "the name of a profile", "sunspec")]
-Area = Annotated[str, _matching(r"[A-Z]{2}[A-Z0-9_-]{0,14}", "a bidding zone", "NL")]
+Profile = Annotated[str, matching(r"[a-z0-9][a-z0-9._-]*", "the name of a profile", "sunspec")]
+Area = Annotated[str, Scalar(_zone, {"enum": list(BIDDING_ZONES), "examples": ["NL"]})]
+Latitude = Annotated[float, _degrees(90, "52.09")]
+"""North is positive [deg]."""
+Longitude = Annotated[float, _degrees(180, "5.12")]
+"""East is positive [deg]."""
 Flag = Annotated[bool, Scalar(_flag, {"type": "boolean"})]
 CopRatio = Annotated[float, Scalar(_ratio, {"type": "number", "minimum": 1, "maximum": 10})]
 """Heat per electricity."""

@@ -1,9 +1,11 @@
-"""Site file in, Site out, in steps: syntax, schema, references, cross-checks.
+"""Site file in, Site (and, with secrets, House) out, in steps: syntax, schema, references, cross-checks, secrets.
 
 A step reports everything that it finds; the next one runs only on a base without errors, because errors that
 follow from errors hide the cause.
 """
 
+import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,11 +21,15 @@ from hems.config.finding import (
     place_of_offset,
     render,
 )
+from hems.config.house import House, build_house, resolve_secrets
 from hems.config.references import check_references
+from hems.config.secrets import SecretFiles, Secrets
 from hems.config.tree import parse_tree
 from hems.config.validate import validated
 from hems.domain.errors import BadInputError
 from hems.domain.site import Site
+
+log = logging.getLogger(__name__)
 
 FILE_BYTES_MAX: Final = 65_536
 """Fifty times a large house; parsing it takes seconds on a Pi."""
@@ -39,7 +45,9 @@ class CheckResult:
     site: Site | None
     """None: there are errors."""
     findings: tuple[Finding, ...]
-    """In reading order; with a site, warnings only."""
+    """In reading order; with a site, warnings only, and missing secrets where those were asked for."""
+    house: House | None = None
+    """None: there are errors, or nobody gave the secrets."""
     is_readable: bool = True
     """False: there is no such file, or it is no text."""
 
@@ -49,17 +57,20 @@ class CheckResult:
         return render(self.findings, source=self.source, text=self.text)
 
 
-def check_text(text: str, source: str) -> CheckResult:
-    """Everything that there is to say about a site file; never raises for what is in it."""
+def check_text(text: str, source: str, secrets: Secrets | None = None) -> CheckResult:
+    """Everything that there is to say about a site file; never raises for what is in it.
+
+    With ``secrets`` a missing one is an error at its line; the site is there all the same, the house is not.
+    """
     text = text.removeprefix("\ufeff")
     if len(text.encode(errors="replace")) > FILE_BYTES_MAX:
         finding = error_at(Place(1, 1), "", f"the file has more than {FILE_BYTES_MAX // 1024} KiB; is it a site file?")
         return CheckResult(source=source, text=text, site=None, findings=(finding,))
-    site, findings = _steps(text)
-    return CheckResult(source=source, text=text, site=site, findings=in_reading_order(findings))
+    site, house, findings = _steps(text, secrets)
+    return CheckResult(source=source, text=text, site=site, findings=in_reading_order(findings), house=house)
 
 
-def check_file(path: Path) -> CheckResult:
+def check_file(path: Path, secrets: Secrets | None = None) -> CheckResult:
     """Like :func:`check_text`, for a file that may be absent or no text."""
     source = str(path)
     try:
@@ -72,12 +83,39 @@ def check_file(path: Path) -> CheckResult:
         message = f"the file has more than {FILE_BYTES_MAX // 1024} KiB; is it a site file?"
         return _unreadable(source, "", Place(1, 1), message)
     try:
-        return check_text(content.decode(), source)
+        return check_text(content.decode(), source, secrets)
     except UnicodeDecodeError as error:
         readable = content[: error.start].decode()
         text = content.decode(errors="replace")
         message = f"the file is not UTF-8 text (byte 0x{content[error.start]:02x}); save it as UTF-8"
         return _unreadable(source, text, place_of_offset(text, len(readable)), message)
+
+
+def load_house(text: str, source: str, secrets: Secrets) -> House:
+    """The house that a site file describes, with how its devices are reached.
+
+    Args:
+        text: content of the file.
+        source: how the file is called in messages.
+        secrets: value of each secret that the file refers to.
+
+    Raises:
+        BadInputError: it has errors, or a secret is missing; the text is the report.
+    """
+    return _house_of(check_text(text, source, secrets))
+
+
+def load_house_file(path: Path, secrets: Secrets | None = None) -> House:
+    """Like :func:`load_house`, from a file; by default with the secrets beside it, or those that systemd gives.
+
+    Raises:
+        BadInputError: it cannot be read, has errors, or a secret is missing; the text is the report.
+    """
+    if secrets is None:
+        secrets = files = SecretFiles(path, os.environ)
+        if (warning := files.warning()) is not None:
+            log.warning("%s", warning)
+    return _house_of(check_file(path, secrets))
 
 
 def load_site(text: str, source: str) -> Site:
@@ -108,18 +146,32 @@ def _site_of(result: CheckResult) -> Site:
     return result.site
 
 
-def _steps(text: str) -> tuple[Site | None, list[Finding]]:
+def _house_of(result: CheckResult) -> House:
+    if result.house is None:
+        raise BadInputError(result.report)
+    return result.house
+
+
+def _steps(text: str, secrets: Secrets | None) -> tuple[Site | None, House | None, list[Finding]]:
     tree, findings = parse_tree(text)
     if tree is None:
-        return None, findings
+        return None, None, findings
     file, findings = validated(tree)
     if file is None:
-        return None, findings
+        return None, None, findings
     findings = check_references(file, tree)
     if has_errors(findings):
-        return None, findings
+        return None, None, findings
     findings += crosscheck(file, tree)
-    return (None if has_errors(findings) else build(file)), findings
+    if has_errors(findings):
+        return None, None, findings
+    if secrets is None:
+        return build(file), None, findings
+    secret_by_name, missing = resolve_secrets(tree, secrets)
+    if missing:
+        return build(file), None, findings + missing
+    house = build_house(file, secret_by_name)
+    return house.site, house, findings
 
 
 def _unreadable(source: str, text: str, place: Place, message: str) -> CheckResult:

@@ -9,24 +9,31 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from hems import wire
+from hems.config.addresses import (
+    Hostname,
+    Identity,
+    ListenPort,
+    MqttUrl,
+    Port,
+    SerialPort,
+    TopicLevel,
+    UnitId,
+)
 from hems.config.devices import MAIN_NAME, DeviceEntry
 from hems.config.fields import (
     Area,
-    Hostname,
-    Identity,
+    Latitude,
+    Longitude,
     Model,
-    MqttUrl,
     Name,
     PhaseCount,
-    Port,
     Reference,
     SecretField,
-    SerialPort,
     TimeZone,
-    UnitId,
     Version,
 )
 from hems.config.quantity import Current, Power, PowerLimit, Price, Ratio
+from hems.domain.wiring import OCPP_PORT
 
 
 class Grid(Model):
@@ -40,10 +47,19 @@ class Grid(Model):
     export_limit: PowerLimit | None = None
 
 
+class LocationEntry(Model):
+    """Where the house stands, for the weather forecast. Two decimals (1 km) are enough; more is not sent."""
+
+    lat: Latitude
+    lon: Longitude
+
+
 class SiteSection(Model):
     """The house."""
 
     name: Name
+    location: LocationEntry | None = None
+    """Without it there is no weather forecast."""
     timezone: TimeZone
     currency: Literal["EUR"] = "EUR"
     grid: Grid
@@ -55,6 +71,8 @@ class Dsmr(Model):
     type: Literal["dsmr"]
     port: SerialPort | None = None
     host: Hostname | None = None
+    tcp_port: Port | None = None
+    """Of the reader in the network. Default: 23."""
 
 
 class ModbusTcp(Model):
@@ -67,11 +85,13 @@ class ModbusTcp(Model):
 
 
 class Ocpp(Model):
-    """A charger that calls us; it names itself with its identity."""
+    """A charger that calls us at ws://HOST:listen/ocpp/IDENTITY."""
 
     type: Literal["ocpp"]
     identity: Identity
     password: SecretField
+    listen: ListenPort = OCPP_PORT
+    """Where we wait for it. Default: 8887; chargers may share a port."""
 
 
 class Mqtt(Model):
@@ -79,6 +99,7 @@ class Mqtt(Model):
 
     type: Literal["mqtt"]
     url: MqttUrl
+    """mqtt://HOST, or mqtts://HOST with encryption; with :PORT where it is not 1883 or 8883."""
     user: Name | None = None
     password: SecretField | None = None
 
@@ -150,6 +171,17 @@ class TariffSection(Model):
     export: ExportTariff
 
 
+class AggregatorSection(Model):
+    """Whom the house tells what it can promise."""
+
+    connection: Reference
+    """A broker."""
+    id: TopicLevel
+    """What the aggregator calls itself in its topics."""
+    home: TopicLevel
+    """What the aggregator calls this house: a pseudonym, never the address."""
+
+
 class SiteFile(Model):
     """Everything an installer writes about one house."""
 
@@ -159,6 +191,7 @@ class SiteFile(Model):
     circuits: tuple[CircuitEntry, ...] = ()
     devices: tuple[DeviceEntry, ...]
     tariff: TariffSection
+    aggregator: AggregatorSection | None = None
 
 
 def site_schema() -> dict[str, Any]:

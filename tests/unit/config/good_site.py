@@ -49,12 +49,18 @@ devices:
     circuit: Carport
   - name: Heat pump
     kind: heat_pump
-    connection: second
+    connection: broker
     min_power: 700 W
     max_power: 2.5 kW
     comfort: {room: 19.5..21.5 degC}
     house_model: {time_constant: 40 h, loss: 180 W/K}
     tank: {volume: 200 l, temperature: 45..60 degC}
+    mqtt:
+      power: hp/state#power.total
+      room: hp/room
+      tank: hp/state#tank.0
+      block: {command: hp/block/set, state: hp/state#block}
+      boost: {command: hp/boost/set, state: hp/state#boost, on: closed, off: open}
 tariff:
   import:
     source: {type: day_ahead, area: NL}
@@ -62,6 +68,7 @@ tariff:
     vat: 21 %
     fallback: 0.30 EUR/kWh
   export: {same_as: import, subtract: 0.02 EUR/kWh}
+aggregator: {connection: broker, id: FLEX, home: HOME-4711}
 """
 
 

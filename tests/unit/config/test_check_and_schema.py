@@ -7,7 +7,7 @@ import pytest
 
 from hems import wire
 from hems.cli.check import check
-from hems.cli.schema import schema, schema_text
+from hems.cli.schema import schema, schema_names, schema_text
 from hems.config import check_file
 from tests.unit.config.good_site import GOOD, changed
 
@@ -148,4 +148,4 @@ def test_an_unknown_schema_lists_the_names(capsys):
 
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == 'there is no schema "sight"; there are site, decision-episode, plan, planning-problem\n'
+    assert captured.err == f'there is no schema "sight"; there are {", ".join(schema_names())}\n'

@@ -112,11 +112,38 @@ SCHEMA: Mistakes = {
     "performance in words": ("max_power: 2.5 kW", "max_power: 2.5 kW\n    cop_at_7: »good", ("plain number", "3.8")),
     "performance in percent": ("max_power: 2.5 kW", "max_power: 2.5 kW\n    cop_at_7: »380", ("between 1 and 10",)),
     "negative reserve": ("reserve: 20 %", "reserve: »-20 %", ('"-20 %" is too small', "the least is 0 %")),
+    "latitude in minutes": (
+        "  name: Kerkstraat 12\n",
+        "  name: Kerkstraat 12\n  location: {lat: »52°5, lon: 5.1}\n",
+        ("site.location.lat", "plain number of degrees", "52.09"),
+    ),
+    "longitude beyond the date line": (
+        "  name: Kerkstraat 12\n",
+        "  name: Kerkstraat 12\n  location: {lat: 52.1, lon: »512}\n",
+        ("not between -180 and 180",),
+    ),
+    "country instead of a bidding zone": ("area: NL", "area: »DE", ('"DE" is not a bidding zone', '"DE-LU"')),
+    "bidding zone of nowhere": ("area: NL", "area: »Q", ("not a bidding zone", "AT, BE, BG")),
+    "host with a port": ("192.0.2.20, unit", "»192.0.2.20:1502, unit", ("holds a port", "a setting of its own")),
+    "broker at no port": ('"mqtts://broker.example:8883"', '»"mqtts://broker.example:70000"', ("1 to 65535",)),
+    "port of the system": ("identity: CP-0042", "identity: CP-0042, listen: »80", ("from 1024 to 65535",)),
+    "topic with a wildcard": ("command: hp/block/set", "command: »hp/+/set", ("wildcard", "without + and #")),
+    "value in a message without a name": (
+        "hp/state#power.total",
+        "»hp/state#power..total",
+        ("does not say which value", "meter/state#power.total"),
+    ),
+    "pseudonym with a slash": ("home: HOME-4711", "home: »HOME/4711", ("letters, digits", "HOME-4711")),
     "newer version": ("version: 1", "version: »2", ('"2"', "one of 1")),
 }
 
 REFERENCES: Mistakes = {
     "unknown connection": ("connection: p1", "connection: »p2", ('grid meter "Grid"', 'no connection "p2"', '"p1"')),
+    "unknown connection of the aggregator": (
+        "aggregator: {connection: broker",
+        "aggregator: {connection: »brokr",
+        ("aggregator.connection", 'no connection "brokr"', 'did you mean "broker"?'),
+    ),
     "unknown circuit": ("circuit: Carport", "circuit: »Carprot", ('"Carprot"', 'did you mean "Carport"?')),
     "circuit loop": (
         "{name: Garage, fuse: 20 A}",
@@ -140,11 +167,96 @@ CROSSCHECKS: Mistakes = {
     ),
     "two grid meters": (
         "period: 1 s}\n",
-        "period: 1 s}\n  - {name: Old, kind: »grid_meter, connection: inverter}\n",
+        "period: 1 s}\n  - {name: Old, kind: »grid_meter, connection: second, profile: sunspec}\n",
         ("a second grid meter", "line 22"),
     ),
-    "charger on the meter's port": ("connection: carport", "connection: »p1", ('"p1"', "only a grid meter")),
-    "heat pump on a charger's connection": ("connection: second", "connection: »carport", ("OCPP", "only a charger")),
+    "charger on the meter's port": (
+        "connection: carport",
+        "connection: »p1",
+        ('"p1" is of type dsmr, where no charger can be', "ocpp"),
+    ),
+    "heat pump on a charger's connection": (
+        "    connection: broker\n",
+        "    connection: »carport\n",
+        ('"carport" is of type ocpp, where no heat pump can be', "a connection of type mqtt"),
+    ),
+    "heat pump at a Modbus unit": (
+        "    connection: broker\n",
+        "    connection: »second\n",
+        ('"second" is of type modbus_tcp', "a heat pump needs a connection of type mqtt"),
+    ),
+    "inverter at a broker": (
+        "    connection: inverter\n",
+        "    connection: »broker\n",
+        ('"broker" is of type mqtt, where no hybrid inverter', "a connection of type modbus_tcp"),
+    ),
+    "charger at a Modbus unit": (
+        "    connection: carport\n",
+        "    connection: »second\n",
+        ("no charger can be", "a connection of type ocpp"),
+    ),
+    "meter without a register map": (
+        "connection: p1,",
+        "connection: »second,",
+        ("which register means what", '"profile: sunspec"'),
+    ),
+    "meter at a broker without topics": (
+        "connection: p1,",
+        "connection: »broker,",
+        ('"broker" is a broker; its topics are missing', "mqtt: {power:"),
+    ),
+    "heat pump without topics": (
+        GOOD[GOOD.index("    connection: broker\n    min") : GOOD.index("tariff:")],
+        "    connection: »broker\n    min_power: 700 W\n    max_power: 2.5 kW\n    tank: {volume: 200 l, "
+        "temperature: 45..60 degC}\n",
+        ("its topics are missing", "block: {command:"),
+    ),
+    "topics at a meter that is no broker": (
+        "connection: p1,",
+        "connection: p1, »mqtt: {power: a/b},",
+        ('"p1" is not a broker', "delete the topics"),
+    ),
+    "two phases of three": (
+        "connection: p1,",
+        "connection: broker, mqtt: {power: a/b, phases: »[a/1, a/2]},",
+        ("2 topics for three phases", "L1, L2 and L3"),
+    ),
+    "register map that does not exist": (
+        "profile: sunspec",
+        "profile: »huawei",
+        ('no profile "huawei"', "sunspec"),
+    ),
+    "register map of a charger": (
+        "connection: wallbox\n",
+        "connection: wallbox\n    »profile: sunspec\n",
+        ("register map of Modbus", "delete it"),
+    ),
+    "one relay for two purposes": (
+        "boost: {command: hp/boost/set",
+        "boost: {command: »hp/block/set",
+        ('both relays are switched by "hp/block/set"',),
+    ),
+    "on that is off": (
+        "      boost: {command: hp/boost/set, state: hp/state#boost, on: closed, off: open}",
+        '      »boost: {command: hp/boost/set, state: hp/state#boost, off: "on"}',
+        ('on and off are both "on"', "must differ"),
+    ),
+    "Modbus unit for two devices": (
+        "tariff:\n",
+        "  - {name: Shed, kind: solar, connection: »inverter, profile: sunspec, "
+        "planes: [{peak: 1 kWp, tilt: 10 deg, azimuth: 90 deg}]}\ntariff:\n",
+        ('"inverter" already belongs to "Hybrid"', "hybrid_inverter"),
+    ),
+    "aggregator at no broker": (
+        "aggregator: {connection: broker",
+        "aggregator: {connection: »wallbox",
+        ("aggregator.connection", '"wallbox" is of type ocpp', "mqtt"),
+    ),
+    "port of a reader that is serial": (
+        "usb-FTDI_P1-0000}",
+        "usb-FTDI_P1-0000, »tcp_port: 23}",
+        ("connections.p1.tcp_port", "belongs to a host"),
+    ),
     "OCPP identity twice": ("CP-0043", "»CP-0042", ('"CP-0042" is already taken by "wallbox" on line 15',)),
     "two chargers on one OCPP connection": (
         "connection: carport",
@@ -185,7 +297,7 @@ CROSSCHECKS: Mistakes = {
     "heat pump that warms nothing": (
         """- name: Heat pump
     kind: heat_pump
-    connection: second
+    connection: broker
     min_power: 700 W
     max_power: 2.5 kW
     comfort: {room: 19.5..21.5 degC}
@@ -194,7 +306,7 @@ CROSSCHECKS: Mistakes = {
 """,
         """- »name: Heat pump
     kind: heat_pump
-    connection: second
+    connection: broker
     min_power: 700 W
     max_power: 2.5 kW
 """,
@@ -319,7 +431,7 @@ def test_a_phase_l3_in_a_one_phase_house_is_refused():
         changed("phases: 3", "phases: 1")
         .replace("phases: auto", "phases: 1")
         .replace("    phase: L2\n", "")
-        .replace("    connection: second\n", "    connection: second\n    phase: L3\n")
+        .replace("    connection: broker\n", "    connection: broker\n    phase: L3\n")
     )
 
     (finding,) = check_text(text, "site.yaml").findings
@@ -355,6 +467,18 @@ def test_a_phase_l3_in_a_one_phase_house_is_refused():
             "export_limit: »5 kW",
             "6 kWp that nothing limits can export more than 5 kW",
             id="export limit that nothing enforces",
+        ),
+        pytest.param(
+            'url: "mqtts://broker.example:8883"',
+            'url: »"mqtt://broker.example"',
+            "travels unencrypted",
+            id="aggregator without encryption",
+        ),
+        pytest.param(
+            "    mqtt:\n      power: hp/state#power.total\n      room: hp/room\n",
+            "    mqtt:\n      »power: hp/state#power.total\n",
+            'nobody measures the room, so its heat cannot be planned; add "room: TOPIC"',
+            id="room that nobody measures",
         ),
     ],
 )

@@ -1,0 +1,97 @@
+"""Fields that say where something is reached: ports, hosts, brokers, topics and values inside messages."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from hems.config.fields import Scalar, matching, whole
+from hems.config.quantity import quoted, refusal
+from hems.domain.wiring import MQTT_PORT, MQTT_TLS_PORT, MqttPoint
+
+_BY_ID: Final = "/dev/serial/by-id/"
+_NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+_IPV6: Final = r"[0-9A-Fa-f:]{0,39}:[0-9A-Fa-f:.]{0,45}"
+_BROKER: Final = re.compile(rf"(mqtts?)://({_NAME}|\[{_IPV6}\])(?::(\d{{1,5}}))?/?", re.ASCII)
+_TOPIC_BYTES_MAX: Final = 200
+"""MQTT allows 65,535; what is longer than this is a mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerAddress:
+    """What the address of a broker says."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+def _serial_port(text: str) -> str:
+    if re.fullmatch(r"/dev/tty(USB|ACM)\d+", text, re.ASCII):
+        raise refusal(
+            f"{quoted(text)} can become another device after a restart; use its name under {_BY_ID} "
+            f'(the command "ls {_BY_ID}" shows it)'
+        )
+    if not re.fullmatch(re.escape(_BY_ID) + r"[\w.:-]+", text, re.ASCII):
+        raise refusal(f"{quoted(text)} is not a serial port; its name begins with {_BY_ID}")
+    return text
+
+
+def _hostname(text: str) -> str:
+    if re.fullmatch(rf"{_NAME}:\d{{1,5}}", text, re.ASCII):
+        raise refusal(f"{quoted(text)} holds a port; write only the host here, the port is a setting of its own")
+    if not re.fullmatch(rf"{_NAME}|{_IPV6}", text, re.ASCII):
+        raise refusal(f'{quoted(text)} is not a host name or an address, for example "192.0.2.20"')
+    return text
+
+
+def _broker(text: str) -> BrokerAddress:
+    if "@" in text:
+        raise refusal('must not hold a login; write "user: NAME" and "password: !secret NAME"')
+    match = _BROKER.fullmatch(text)
+    if match is None:
+        raise refusal(f'{quoted(text)} is not the address of a broker, for example "mqtts://broker.example:8883"')
+    scheme, host, _, port = match.groups()
+    if port is not None and not 1 <= int(port) <= 65_535:
+        raise refusal(f"{quoted(text)}: a port is a whole number from 1 to 65535")
+    tls = scheme == "mqtts"
+    usual = MQTT_TLS_PORT if tls else MQTT_PORT
+    return BrokerAddress(host=host.strip("[]"), port=usual if port is None else int(port), tls=tls)
+
+
+def _topic(text: str) -> str:
+    if not text or not text.isprintable() or len(text.encode()) > _TOPIC_BYTES_MAX:
+        raise refusal(f'{quoted(text)} is not a topic, for example "heatpump/block/set"')
+    if any(wildcard in text for wildcard in "+#"):
+        raise refusal(f"{quoted(text)} has a wildcard; name one topic, without + and #")
+    return text
+
+
+def _point(text: str) -> MqttPoint:
+    topic, mark, path = text.partition("#")
+    keys = tuple(path.split(".")) if mark else ()
+    if mark and not all(keys):
+        message = f'{quoted(text)} does not say which value; write it as in "meter/state#power.total"'
+        raise refusal(f"{message}, or without # where the whole message is the number")
+    return MqttPoint(topic=_topic(topic), path=keys)
+
+
+SerialPort = Annotated[
+    str, Scalar(_serial_port, {"type": "string", "pattern": f"^{_BY_ID}", "examples": [f"{_BY_ID}usb-FTDI_P1-0000"]})
+]
+Hostname = Annotated[str, Scalar(_hostname, {"type": "string", "examples": ["192.0.2.20"]})]
+Port = Annotated[int, whole(1, 65_535)]
+ListenPort = Annotated[int, whole(1_024, 65_535)]
+"""Ports below 1024 belong to the system; the daemon is not root."""
+UnitId = Annotated[int, whole(0, 255)]
+Identity = Annotated[str, matching(r"[A-Za-z0-9*_=:+|@.-]{1,48}", "an OCPP identity", "CP-0042")]
+"""Characters and length of OCPP's identifierString."""
+MqttUrl = Annotated[
+    BrokerAddress,
+    Scalar(_broker, {"type": "string", "pattern": "^mqtts?://", "examples": ["mqtts://broker.example:8883"]}),
+]
+"""Without a port it is 1883, with mqtts 8883."""
+Topic = Annotated[str, Scalar(_topic, {"type": "string", "pattern": "^[^+#]+$", "examples": ["heatpump/block/set"]})]
+Point = Annotated[MqttPoint, Scalar(_point, {"type": "string", "examples": ["meter/state#power.total"]})]
+"""TOPIC where the message is a number, TOPIC#key.key where it is JSON with the number inside."""
+TopicLevel = Annotated[str, matching(r"[A-Za-z0-9_-]{1,64}", "a name of letters, digits, - and _", "HOME-4711")]
+"""One level of a topic."""

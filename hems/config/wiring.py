@@ -1,0 +1,80 @@
+"""A checked site file as the domain's Wiring."""
+
+from collections.abc import Mapping
+
+from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry, HeatPumpTopics, MeterTopics, RelayTopics
+from hems.config.references import device_ids
+from hems.config.schema import Connection as ConnectionEntry
+from hems.config.schema import Dsmr, ModbusTcp, Mqtt, Ocpp, SiteFile
+from hems.domain.site import DeviceId
+from hems.domain.wiring import (
+    AggregatorWiring,
+    Connection,
+    DeviceWiring,
+    DsmrConnection,
+    ModbusTcpConnection,
+    MqttConnection,
+    MqttHeatPump,
+    MqttMeter,
+    MqttRelay,
+    OcppConnection,
+    SimulatedConnection,
+    Wiring,
+)
+
+
+def build_wiring(file: SiteFile, secret_by_name: Mapping[str, str]) -> Wiring:
+    """How everything is reached; the file has passed every check and all of its secrets are known."""
+    devices = {DeviceId(each): _device(entry) for entry in file.devices for each in device_ids(entry)}
+    aggregator = None
+    if file.aggregator is not None:
+        section = file.aggregator
+        aggregator = AggregatorWiring(connection=section.connection, aggregator_id=section.id, home_id=section.home)
+    return Wiring(
+        connections={name: _connection(entry, secret_by_name) for name, entry in file.connections.items()},
+        devices=devices,
+        aggregator=aggregator,
+    )
+
+
+def _connection(entry: ConnectionEntry, secret_by_name: Mapping[str, str]) -> Connection:
+    match entry:
+        case Dsmr(port=port, host=host, tcp_port=tcp_port):
+            if tcp_port is None:
+                return DsmrConnection(serial_port=port, host=host)
+            return DsmrConnection(serial_port=port, host=host, tcp_port=tcp_port)
+        case ModbusTcp(host=host, port=port, unit=unit):
+            return ModbusTcpConnection(host=host, port=port, unit=unit)
+        case Ocpp(identity=identity, password=password, listen=listen):
+            return OcppConnection(identity=identity, password=secret_by_name[password.name], listen_port=listen)
+        case Mqtt(url=url, user=user, password=password):
+            secret = None if password is None else secret_by_name[password.name]
+            return MqttConnection(host=url.host, port=url.port, tls=url.tls, user=user, password=secret)
+    return SimulatedConnection()
+
+
+def _device(entry: DeviceEntry) -> DeviceWiring:
+    topics: MqttMeter | MqttHeatPump | None = None
+    if isinstance(entry, GridMeterEntry) and entry.mqtt is not None:
+        topics = _meter(entry.mqtt)
+    elif isinstance(entry, HeatPumpEntry) and entry.mqtt is not None:
+        topics = _heat_pump(entry.mqtt)
+    return DeviceWiring(connection=entry.connection, profile=entry.profile, mqtt=topics)
+
+
+def _meter(topics: MeterTopics) -> MqttMeter:
+    return MqttMeter(power=topics.power, phase_power=topics.phases or ())
+
+
+def _heat_pump(topics: HeatPumpTopics) -> MqttHeatPump:
+    return MqttHeatPump(
+        block=_relay(topics.block),
+        boost=_relay(topics.boost),
+        power=topics.power,
+        room=topics.room,
+        tank=topics.tank,
+    )
+
+
+def _relay(topics: RelayTopics) -> MqttRelay:
+    return MqttRelay(command_topic=topics.command, state=topics.state, on=topics.on, off=topics.off)
