@@ -18,6 +18,7 @@ from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase
 from hems.domain.site import (
     MAIN,
     Battery,
+    CarHabit,
     Charger,
     Circuit,
     CircuitId,
@@ -140,6 +141,7 @@ def _charger(entry: ChargerEntry) -> Charger:
         power_max_w=entry.max_power or entry.max_current * phase_count * VOLTAGE_V,
         phases=(*ALL_PHASES[first:], *ALL_PHASES[:first])[:phase_count],
         switches_phases=entry.phases == "auto",
+        habit=None if entry.usual is None else CarHabit(departure_s=entry.usual.ready_by, energy_wh=entry.usual.energy),
         circuit=CircuitId(slug(entry.circuit)),
     )
 

@@ -5,7 +5,18 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from hems.config.addresses import Point, Topic
-from hems.config.fields import ChargingPhases, CopRatio, Flag, Model, Name, PhaseName, Profile, Reference, Word
+from hems.config.fields import (
+    ChargingPhases,
+    CopRatio,
+    Flag,
+    Model,
+    Name,
+    PhaseName,
+    Profile,
+    Reference,
+    TimeOfDay,
+    Word,
+)
 from hems.config.quantity import (
     Azimuth,
     Band,
@@ -140,6 +151,15 @@ class BatteryEntry(_Wired, BatteryPart):
     kind: Literal["battery"]
 
 
+class UsualCharge(Model):
+    """What the household usually wants of a car that is plugged in."""
+
+    ready_by: TimeOfDay
+    """Local time of day."""
+    energy: Energy
+    """To be charged by then."""
+
+
 class ChargerEntry(_Wired):
     """Charging equipment for one car."""
 
@@ -151,6 +171,8 @@ class ChargerEntry(_Wired):
     max_current: Current
     max_power: Power | None = None
     """Default: max_current on all its phases at 230 V."""
+    usual: UsualCharge | None = None
+    """What a car that is plugged in usually needs. Without it, a car charges as soon as it is plugged in."""
 
 
 class Comfort(Model):

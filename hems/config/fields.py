@@ -109,6 +109,12 @@ def _timezone(text: str) -> str:
     return text
 
 
+def _time_of_day(text: str) -> int:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text, re.ASCII):
+        raise refusal(f'{quoted(text)} is not a time of day, for example "07:30"')
+    return int(text[:2]) * 3600 + int(text[3:]) * 60
+
+
 def _flag(text: str) -> bool:
     if text not in ("true", "false"):
         raise refusal(f"{quoted(text)} is neither true nor false")
@@ -179,6 +185,11 @@ Latitude = Annotated[float, _degrees(90, "52.09")]
 """North is positive [deg]."""
 Longitude = Annotated[float, _degrees(180, "5.12")]
 """East is positive [deg]."""
+TimeOfDay = Annotated[
+    int,
+    Scalar(_time_of_day, {"type": "string", "pattern": "^([01]\\d|2[0-3]):[0-5]\\d$", "examples": ["07:30"]}),
+]
+"""Local time, as seconds after midnight."""
 Flag = Annotated[bool, Scalar(_flag, {"type": "boolean"})]
 CopRatio = Annotated[float, Scalar(_ratio, {"type": "number", "minimum": 1, "maximum": 10})]
 """Heat per electricity."""

@@ -1,0 +1,145 @@
+"""When a new plan is made: each quarter hour, and soon after something that matters has changed."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hems.app.outlook import Known, outlook_at
+from hems.app.planning import Decided, PlanDesk
+from hems.app.posing import pose
+from hems.app.waiting import news_or_time
+from hems.control.estimate import Estimate
+from hems.control.state import ControlState
+from hems.domain.command import Limit
+from hems.domain.events import Event, PlanRefused
+from hems.domain.outlook import Outlook
+from hems.domain.override import ChargeNow
+from hems.domain.plan import Plan
+from hems.domain.problem import PlanningProblem
+from hems.domain.site import Site
+from hems.domain.time import SLOT_S, Now, floor_to
+from hems.ports import Clock, Offload, Planner
+
+log = logging.getLogger(__name__)
+
+DEBOUNCE_S = 5.0
+"""A car that is plugged in changes its state several times within seconds [s]."""
+UNTRUSTED_RETRY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What a plan is made of, immutable: another thread works on it."""
+
+    state: ControlState
+    seen: Estimate
+    known: Known
+    limits: tuple[Limit, ...]
+    overrides: tuple[ChargeNow, ...]
+    now: Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan with what it was made of."""
+
+    decided: Decided
+    problem: PlanningProblem
+    outlook: Outlook
+
+
+class PlannerLoop:
+    """Keeps a plan in force. Everything that takes time runs in a thread; the tick never waits for it.
+
+    Args:
+        site: the house.
+        planner: the plan worker.
+        offload: the thread in which it is asked.
+        clock: when.
+        situation: this moment; None before the first tick.
+        adopted: told of each new plan and of what happened.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        planner: Planner,
+        offload: Offload,
+        clock: Clock,
+        situation: Callable[[], Situation | None],
+        adopted: Callable[[Planned], None],
+    ) -> None:
+        self._site = site
+        self._planner = planner
+        self._desk = PlanDesk(planner)
+        self._offload = offload
+        self._clock = clock
+        self._situation = situation
+        self._adopted = adopted
+        self._news = asyncio.Event()
+        self.plan: Plan | None = None
+        self.trouble: str | None = None
+        """Why the last attempt gave no new plan; None when it did."""
+        self.plans = 0
+
+    def wake(self) -> None:
+        """Something has changed that a new plan should know."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Plan until cancelled."""
+        while True:
+            await self.replan()
+            now_s = self._clock.monotonic_s()
+            if self.plan is None:
+                await news_or_time(self._clock, self._news, now_s + UNTRUSTED_RETRY_S)
+                continue
+            now_at = self._clock.now()
+            next_at = floor_to(now_at, SLOT_S) + timedelta(seconds=SLOT_S)
+            # A second into the slot: the means of the slot before are in the forecast then.
+            left_s = (next_at - now_at) / timedelta(seconds=1) + 1.0
+            if await news_or_time(self._clock, self._news, now_s + left_s):
+                await self._clock.sleep_until(self._clock.monotonic_s() + DEBOUNCE_S)
+                self._news.clear()
+
+    async def replan(self) -> None:
+        """Make one plan now, if the time is known and the house has been seen."""
+        situation = self._situation()
+        if situation is None or not situation.now.wall_trusted:
+            return
+        current = self.plan
+        planned = await self._offload(lambda: self._plan(situation, current))
+        self.plan = planned.decided.plan
+        self.trouble = _trouble(planned.decided.events)
+        self.plans += 1
+        self._adopted(planned)
+
+    async def cost_eur(self, situation: Situation, overrides: Sequence[ChargeNow]) -> float | None:
+        """Cost over the horizon with these overrides; None where the planner has no answer."""
+        asked = Situation(
+            state=situation.state,
+            seen=situation.seen,
+            known=situation.known,
+            limits=situation.limits,
+            overrides=tuple(overrides),
+            now=situation.now,
+        )
+        planned = await self._offload(lambda: self._plan(asked, None))
+        return None if planned.decided.refused else planned.decided.plan.cost_eur
+
+    def close(self) -> None:
+        """End the worker."""
+        self._planner.close()
+
+    def _plan(self, situation: Situation, current: Plan | None) -> Planned:
+        outlook = outlook_at(self._site, situation.known, situation.now)
+        problem = pose(situation.state, situation.seen, outlook, situation.limits, situation.now, situation.overrides)
+        return Planned(decided=self._desk.replan(problem, current, situation.now), problem=problem, outlook=outlook)
+
+
+def _trouble(events: Sequence[Event]) -> str | None:
+    refused = [each for each in events if isinstance(each, PlanRefused)]
+    return f"{refused[0].problem}; {refused[0].instead} instead" if refused else None
