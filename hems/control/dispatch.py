@@ -5,7 +5,7 @@ it is plugged in, heat runs by thermostat. Nothing here protects anything; that 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hems.control import heat
@@ -71,10 +71,18 @@ def dispatch(
             state, charger, values, car_plan, now
         )
         if decided is not None:
-            intents[charger.id] = decided
+            intents[charger.id] = _held_to_promise(charger, decided, asked)
         elif moment is not None and car_plan is not None:
             cars[charger.id] = car_plan
-            storages.append(_car_storage(charger, car_plan, moment, drawn_power_w=values.power_w))
+            storages.append(
+                _car_storage(
+                    charger,
+                    car_plan,
+                    moment,
+                    drawn_power_w=values.power_w,
+                    power_max_w=asked.car_power_max_w.get(charger.id, charger.power_max_w),
+                )
+            )
     storages += [
         _battery_storage(battery, seen.batteries[battery.id], moment)
         for battery in state.site.batteries
@@ -142,6 +150,14 @@ def _owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[
             want = Want(device_id=charger.id, power_w=charger.power_max_w, urgent=True, authority=Authority.HOUSEHOLD)
             return Intent(want=want, reason=reasons.OwnerCharges(until_at=each.until_at))
     return None
+
+
+def _held_to_promise(charger: Charger, intent: Intent, asked: Asked) -> Intent:
+    """What is not urgent takes no more than the promise counted on."""
+    most_w, want = asked.car_power_max_w.get(charger.id), intent.want
+    if most_w is None or want.urgent or want.power_w is None or want.power_w <= most_w:
+        return intent
+    return replace(intent, want=replace(want, power_w=most_w if most_w >= charger.power_min_w else 0.0))
 
 
 def _clear(net_w: float, storages: Sequence[Storage], moment: Moment | None) -> dict[DeviceId, Cleared]:
@@ -217,13 +233,15 @@ def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues,
     return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reason)
 
 
-def _car_storage(charger: Charger, car_plan: CarPlan, moment: Moment, *, drawn_power_w: float) -> Storage:
+def _car_storage(
+    charger: Charger, car_plan: CarPlan, moment: Moment, *, drawn_power_w: float, power_max_w: float
+) -> Storage:
     values = car_plan.value_eur_per_kwh
     worth = 0.0 if values is None else values[moment.slot]
     return Storage(
         device_id=charger.id,
         charge_power_min_w=charger.power_min_w,
-        charge_power_max_w=charger.power_max_w,
+        charge_power_max_w=0.0 if power_max_w < charger.power_min_w else min(power_max_w, charger.power_max_w),
         discharge_power_max_w=0.0,
         bid_eur_per_kwh=worth,
         ask_eur_per_kwh=worth,

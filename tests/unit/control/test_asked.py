@@ -1,5 +1,6 @@
 """What owner and aggregator ask for is done inside what the guard leaves, and the record says who asked."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hems.domain.asked import Asked
 from hems.domain.command import Authority, Limit
 from hems.domain.flex import Setpoint
 from hems.domain.override import ChargeNow
+from hems.domain.plan import Plan
 from hems.domain.reading import CarState
 from hems.domain.site import DeviceId
 from tests.support.houses import BATTERY, CHARGER, GRID, home_a
@@ -130,3 +132,25 @@ def test_a_setpoint_never_passes_the_grid_operators_limit() -> None:
     told_w = power_of(result, BATTERY)
     assert told_w is not None
     assert told_w <= 1_500.0
+
+
+@pytest.mark.parametrize(("most_w", "told_w"), [(0.0, 0.0), (1_000.0, 0.0), (5_000.0, 4_900.0)])
+@pytest.mark.parametrize("plan", [plan_of(), plan_of(buy_at=0.10, car_value=0.20, car_w=(11_040.0,) * 8)])
+def test_while_a_setpoint_is_followed_a_car_takes_no_more_than_was_promised(
+    plan: Plan, most_w: float, told_w: float
+) -> None:
+    asked = replace(hold(3_000.0), car_power_max_w={CHARGER: most_w})
+
+    result = ticks(CAR, asked, plan=plan)
+
+    told = power_of(result, CHARGER)
+    assert told is not None
+    assert told_w <= told <= most_w
+
+
+def test_the_owner_and_a_departure_are_stronger_than_a_promise() -> None:
+    promised = replace(hold(3_000.0), car_power_max_w={CHARGER: 0.0})
+    late = plan_of(car_value=0.20, car_needs_wh=20_000.0, departure_at=START_AT + timedelta(hours=1))
+
+    assert power_of(ticks(CAR, promised, plan=late), CHARGER) == 11_040.0
+    assert power_of(ticks(CAR, replace(promised, overrides=charge_now().overrides), plan=DEAR), CHARGER) == 11_040.0
