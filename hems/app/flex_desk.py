@@ -99,7 +99,9 @@ class FlexDesk:
             return refused
         assert self._envelope is not None
         commitment = Commitment(setpoint=setpoint, accepted_at=self._clock.now())
-        await self._offload(partial(self._shelf.put, setpoint.event_id, commitment))
+        if not await self._offload(partial(self._shelf.put, setpoint.event_id, commitment)):
+            text = "it cannot be stored now, so it could not be kept after a restart"
+            return Refusal(code=RefusalCode.DEVICE_FAULT, text=text)
         self._commitments[setpoint.event_id] = commitment
         self._relied_on[setpoint.event_id] = self._envelope
         self._made_mono_s = None
@@ -174,13 +176,13 @@ class FlexDesk:
         self._minutes = [each for each in self._minutes if each.start_at >= oldest - timedelta(minutes=1)]
         return found
 
-    async def store(self, progress: Progress) -> None:
-        """Make a step durable."""
+    def store(self, progress: Progress) -> None:
+        """Make a step durable; to be called where the shelf may take its time."""
         event_id = progress.commitment.setpoint.event_id
         if progress.commitment.state in OPEN:
-            await self._offload(partial(self._shelf.put, event_id, progress.commitment))
+            self._shelf.put(event_id, progress.commitment)
         else:
-            await self._offload(partial(self._shelf.remove, event_id))
+            self._shelf.remove(event_id)
 
     def _active(self, now: Now) -> Commitment | None:
         if not now.wall_trusted:

@@ -26,8 +26,8 @@ class Means:
     device_power_w: Mapping[DeviceId, float | None]
     level_pct: Mapping[DeviceId, float | None]
     """State of charge of batteries at the end."""
-    held_back: frozenset[DeviceId] = frozenset()
-    """Plants that were limited at any moment of it."""
+    sun_w: Mapping[DeviceId, float | None]
+    """What the sun gave each plant, >= 0; None where it was held back at any moment."""
 
 
 @dataclass(slots=True)
@@ -110,8 +110,12 @@ class Meterage:
             load_power_w=None if load_w is None else max(0.0, load_w),
             device_power_w={key: each.mean_w(self._duration_s) for key, each in stretch.devices.items()},
             level_pct=levels,
-            held_back=stretch.held_back,
+            sun_w={plant.id: self._sun_w(stretch, plant.id) for plant in self._site.pv},
         )
+
+    def _sun_w(self, stretch: _Stretch, plant_id: DeviceId) -> float | None:
+        power_w = stretch.devices.get(plant_id, _Sum()).mean_w(self._duration_s)
+        return None if power_w is None or plant_id in stretch.held_back else max(0.0, -power_w)
 
 
 class Recent:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import partial
 
 from hems.app.outlook import outlook_at
 from hems.app.planner_loop import PlannerLoop, Situation
@@ -98,10 +97,10 @@ class Overrides:
             del self._in_force[each.device_id]
         return ended
 
-    async def remove_from_shelf(self, ended: tuple[ChargeNow, ...]) -> None:
-        """Make the end durable."""
+    def erase(self, ended: tuple[ChargeNow, ...]) -> None:
+        """Make the end durable; to be called where the shelf may take its time."""
         for each in ended:
-            await self._offload(partial(self._shelf.remove, each.device_id))
+            self._shelf.remove(each.device_id)
 
     def _new(self, device_id: DeviceId, until_at: datetime, now: Now, *, by: str) -> ChargeNow:
         return ChargeNow(id=self._new_id(), device_id=device_id, asked_at=now.at, until_at=until_at, by=by)

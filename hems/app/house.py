@@ -1,0 +1,316 @@
+"""The running house: one tick a second around the pure core, and everything that others may ask of it.
+
+Implements :class:`hems.ports.House`. The tick waits for nothing but the clock and the meter.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from hems.app.flex_desk import FlexDesk, Progress
+from hems.app.image import ImageKeeper
+from hems.app.knowing import Knowing
+from hems.app.measuring import Meterage
+from hems.app.overrides import Overrides
+from hems.app.plan_view import plan_view_of
+from hems.app.planner_loop import Planned, PlannerLoop, Situation
+from hems.app.recorder import Recorder, Seconds
+from hems.app.snapshot import Shown, not_following, snapshot_of
+from hems.app.steering import Steering
+from hems.app.waiting import news_or_time
+from hems.control import episodes
+from hems.control.obedience import ASTRAY_S
+from hems.control.state import ControlState
+from hems.control.tick import TickResult, tick
+from hems.domain.asked import Asked
+from hems.domain.command import Limit, ProductionLimit
+from hems.domain.events import Event
+from hems.domain.flex import Envelope, TelemetryMinute
+from hems.domain.override import ChargeNow, Quote
+from hems.domain.reading import CarState, Image
+from hems.domain.site import DeviceId, Site
+from hems.domain.snapshot import PlanView, Snapshot
+from hems.domain.time import Now
+from hems.ports import Clock, DeviceReading
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+METER_GRACE_S = 0.25
+"""A tick waits this much longer for the telegram of a one-second meter, so that there is one tick a second, not two."""
+TICK_MIN_S = 0.2
+"""Between two ticks at least: a meter that floods us does not take the processor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """A tick with what it saw."""
+
+    seq: int
+    now: Now
+    image: Image
+    asked: Asked
+    result: TickResult
+
+
+class RunningHouse:
+    """See the module.
+
+    Args:
+        site: the house.
+        clock: both kinds of time.
+        keeper: readings.
+        steering: commands.
+        knowing: prices, weather and what was measured.
+        recorder: the disk.
+        boot: names this start of the daemon in telemetry.
+        simulated: what is simulated, in words; None for a real house.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        clock: Clock,
+        keeper: ImageKeeper,
+        steering: Steering,
+        knowing: Knowing,
+        recorder: Recorder,
+        boot: str,
+        simulated: str | None = None,
+    ) -> None:
+        self.site = site
+        self._clock = clock
+        self._keeper = keeper
+        self._steering = steering
+        self._knowing = knowing
+        self._recorder = recorder
+        self._boot = boot
+        self._simulated = simulated
+        self._state = ControlState.start(site)
+        self._last: Ticked | None = None
+        self._ticked = asyncio.Event()
+        self._telegram = asyncio.Event()
+        self._slots = Meterage(site)
+        self._minutes = Meterage(site, duration_s=60)
+        self._seconds = Seconds()
+        self._arrivals_at: dict[DeviceId, datetime] = {}
+        self._planned: Planned | None = None
+        self._minute_seq = 0
+        self.limits: tuple[Limit, ...] = ()
+        self.on_tick: Callable[[], None] = lambda: None
+        """Called after each tick: proof of life."""
+        self.on_progress: Callable[[Sequence[Progress]], None] = lambda _: None
+        self.on_envelope: Callable[[Envelope], None] = lambda _: None
+        self.aggregator_connected: Callable[[], bool | None] = lambda: None
+        self.troubles: Callable[[], Sequence[str]] = lambda: ()
+        self.planner: PlannerLoop
+        self.overrides: Overrides
+        self.flex: FlexDesk
+
+    def report(self, device_id: DeviceId, reading: DeviceReading) -> None:
+        """Take a reading; a telegram of the grid meter is followed by a tick at once."""
+        self._keeper.report(device_id, reading)
+        if device_id == self.site.meter.id:
+            self._telegram.set()
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        fast = self.site.meter.period_s <= TICK_S
+        while True:
+            started_s = self._clock.monotonic_s()
+            self.tick()
+            self.on_tick()
+            await self._clock.sleep_until(started_s + TICK_MIN_S)
+            grace_s = METER_GRACE_S if fast else 0.0
+            await news_or_time(self._clock, self._telegram, started_s + TICK_S + grace_s)
+
+    def tick(self) -> None:
+        """One tick: read, decide, tell, note."""
+        now = self._now()
+        image = self._keeper.image()
+        overrides = self.overrides.in_force(now)
+        asked = self.flex.asked(overrides, now)
+        before = self._last
+        result = tick(self._state, image, self.planner.plan, self.limits, now, asked)
+        self._steering.tell(result.commands)
+        self._state = result.state
+        seq = 1 if before is None else before.seq + 1
+        self._last = Ticked(seq=seq, now=now, image=image, asked=asked, result=result)
+        self._ticked.set()
+        self._note(result, now, asked)
+        self._watch_cars(result, now)
+
+    def situation(self) -> Situation | None:
+        """This moment as a plan is made of it; None before the first tick."""
+        if self._last is None:
+            return None
+        seen, now = self._last.result.estimate, self._last.now
+        return Situation(
+            state=self._state,
+            seen=seen,
+            known=self._knowing.known(seen, self._arrivals_at, now),
+            limits=self.limits,
+            overrides=self._last.asked.overrides,
+            now=now,
+        )
+
+    def adopt(self, planned: Planned) -> None:
+        """A new plan is in force."""
+        self._planned = planned
+        for event in planned.decided.events:
+            _log_event(event)
+        self._recorder.plan(planned.decided.plan)
+        self._refresh_envelope(soon=True)
+
+    def snapshot(self) -> Snapshot:
+        """The house as of the last tick."""
+        last = self._last
+        assert last is not None, "the first tick comes before the page"
+        shown = Shown(
+            seq=last.seq,
+            now=last.now,
+            image=last.image,
+            plan=self.planner.plan,
+            plan_trouble=self.planner.trouble,
+            priced=self._knowing.priced(last.now),
+            price_source=self._knowing.price_source(last.now),
+            asked=last.asked,
+            aggregator_connected=self.aggregator_connected(),
+            simulated=self._simulated,
+            not_following=not_following(self._state, last.now, after_s=ASTRAY_S),
+            troubles=tuple(self.troubles()),
+        )
+        return snapshot_of(self.site, last.result, shown)
+
+    async def wait_newer(self, seq: int) -> Snapshot:
+        """The next snapshot whose ``seq`` is greater."""
+        while self._last is None or self._last.seq <= seq:
+            self._ticked.clear()
+            await self._ticked.wait()
+        return self.snapshot()
+
+    def plan_view(self) -> PlanView:
+        """Past hours and plan on one axis."""
+        now = self._now() if self._last is None else self._last.now
+        problem = None if self._planned is None else self._planned.problem
+        return plan_view_of(
+            self.site,
+            at=now.at,
+            measured=self._knowing.measured(now),
+            plan=self.planner.plan,
+            load_power_w=() if problem is None else problem.load_power_w,
+            import_power_max_w=() if problem is None else problem.import_power_max_w,
+            priced=self._knowing.priced(now),
+            price_source=self._knowing.price_source(now),
+        )
+
+    def envelope(self) -> Envelope | None:
+        """What is promised now."""
+        return self.flex.envelope()
+
+    async def quote(self, *, device_id: DeviceId, until_at: datetime) -> Quote:
+        """As :meth:`hems.ports.House.quote`."""
+        return await self.overrides.quote(device_id=device_id, until_at=until_at)
+
+    async def charge_now(self, *, device_id: DeviceId, until_at: datetime, by: str) -> ChargeNow:
+        """As :meth:`hems.ports.House.charge_now`."""
+        return await self.overrides.charge_now(device_id=device_id, until_at=until_at, by=by)
+
+    async def end_override(self, override_id: str, *, by: str) -> None:
+        """As :meth:`hems.ports.House.end_override`."""
+        await self.overrides.end(override_id, by=by)
+
+    def close_record(self) -> None:
+        """Close what is open, at a clean stop."""
+        if self._last is None:
+            return
+        at = self._last.now.at
+        lasting = {key: each for key, each in self._state.episodes.items() if each.opened_at < at}
+        self._recorder.episodes([episodes.close(key, each, at) for key, each in lasting.items()])
+        if (chunk := self._seconds.take()) is not None:
+            self._recorder.seconds(chunk)
+
+    def _now(self) -> Now:
+        clock = self._clock
+        return Now(at=clock.now(), mono_s=clock.monotonic_s(), wall_trusted=clock.wall_is_trusted())
+
+    def _note(self, result: TickResult, now: Now, asked: Asked) -> None:
+        """Everything that is recorded of a tick; the disk does it later."""
+        for event in result.events:
+            _log_event(event)
+        self._recorder.episodes(result.episodes)
+        seen = result.estimate
+        values: dict[str, float | None] = {"grid_w": None if seen.grid is None else seen.grid.power_w}
+        values |= {f"{device.id}_w": seen.power_w(device.id) for device in self.site.controllables}
+        values |= {f"{command.device_id}_told_w": result.state.told_power_w.get(command.device_id)
+                   for command in result.commands}  # fmt: skip
+        if now.wall_trusted and (chunk := self._seconds.add(now.at, values)) is not None:
+            self._recorder.seconds(chunk)
+        held_back = frozenset(
+            command.device_id
+            for command in result.commands
+            if isinstance(command.action, ProductionLimit) and command.action.production_power_max_w is not None
+        )
+        slot = self._slots.tick(seen, now, held_back=held_back)
+        if slot is not None:
+            self._knowing.slot(slot)
+            self._recorder.slot(slot)
+        minute = self._minutes.tick(seen, now)
+        if minute is not None:
+            self._minute(minute.start_at, minute.grid_power_w, result, asked, now)
+
+    def _minute(
+        self, start_at: datetime, grid_power_w: float | None, result: TickResult, asked: Asked, now: Now
+    ) -> None:
+        self._minute_seq += 1
+        setpoint_w = None if asked.setpoint is None else asked.setpoint.power_at_w(start_at)
+        minute = TelemetryMinute(
+            boot=self._boot,
+            seq=self._minute_seq,
+            start_at=start_at,
+            grid_power_w=None if grid_power_w is None else round(grid_power_w, 1),
+            setpoint_w=setpoint_w,
+            mode=result.state.mode.value,
+        )
+        self._recorder.minute(minute)
+        progress = self.flex.minute(minute, now)
+        for each in progress:
+            self._recorder.later(partial(self.flex.store, each))
+        self.on_progress(progress)
+        self._refresh_envelope()
+
+    def _refresh_envelope(self, *, soon: bool = False) -> None:
+        last = self._last
+        if last is None:
+            return
+        if self.flex.refresh(self._state, last.result.estimate, self._planned, self.limits, last.now, soon=soon):
+            made = self.flex.envelope()
+            assert made is not None
+            self.on_envelope(made)
+
+    def _watch_cars(self, result: TickResult, now: Now) -> None:
+        """A car that came or went is news for the plan; an override ends with its car."""
+        cars = _cars(result)
+        gone = frozenset(self._arrivals_at.keys() - cars - result.estimate.silent)
+        came = cars - self._arrivals_at.keys()
+        for device_id in gone:
+            del self._arrivals_at[device_id]
+        self._arrivals_at |= dict.fromkeys(came, now.at)
+        ended = self.overrides.forget_ended(now, gone)
+        if ended:
+            self._recorder.later(partial(self.overrides.erase, ended))
+        if gone or came or ended:
+            self.planner.wake()
+
+
+def _cars(result: TickResult) -> set[DeviceId]:
+    chargers = result.estimate.chargers
+    return {device_id for device_id, values in chargers.items() if values.car is not CarState.ABSENT}
+
+
+def _log_event(event: Event) -> None:
+    log.info("%s", event)

@@ -1,0 +1,139 @@
+"""What the house knows at a moment: its own past, published prices, weather. In memory, loaded from disk at start."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from hems.app.measuring import Means, Recent
+from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, prices_on
+from hems.app.plan_view import PAST_SLOTS, Measured
+from hems.app.recorder import GRID, LOAD, level_series, power_series, sun_series
+from hems.control.estimate import Estimate
+from hems.domain.forecast import SlotHistory
+from hems.domain.site import DeviceId, Site
+from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
+from hems.explain.words import cents, clock
+from hems.forecast.price import PublishedPrices
+from hems.store.history import History
+
+PRICED_SLOTS = 192
+
+
+class Knowing:
+    """Histories in memory, and the newest answers of the sources.
+
+    Args:
+        site: the house.
+        spot: published market prices, past and coming; None: none.
+        outdoor: expected outdoor temperature; None: nobody knows.
+        source: where prices come from, as ``day-ahead NL``.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        spot: Callable[[], PublishedPrices | None],
+        outdoor: Callable[[], SlotHistory | None],
+        source: str,
+    ) -> None:
+        self._site = site
+        self._spot = spot
+        self._outdoor = outdoor
+        self._source = source
+        self._series: dict[str, Recent] = {}
+        self._priced: tuple[datetime, PublishedPrices | None, Prices] | None = None
+
+    def load(self, history: History, now_at: datetime) -> None:
+        """Read the last weeks from disk; called once, off the loop."""
+        end_at = floor_to(now_at, SLOT_S)
+        names = [GRID, LOAD]
+        for device in self._site.controllables:
+            names += [power_series(device.id), level_series(device.id)]
+        names += [sun_series(plant.id) for plant in self._site.pv]
+        for name in names:
+            values = history.slots(name, end_at - timedelta(seconds=SLOT_S * MEMORY_SLOTS), end_at)
+            self._series[name] = Recent(end_at=end_at, values=list(values), slots_max=MEMORY_SLOTS)
+
+    def slot(self, means: Means) -> None:
+        """A quarter hour has ended."""
+        self._put(GRID, means.start_at, means.grid_power_w)
+        self._put(LOAD, means.start_at, means.load_power_w)
+        for device_id, power_w in means.device_power_w.items():
+            self._put(power_series(device_id), means.start_at, power_w)
+        for device_id, sun_w in means.sun_w.items():
+            self._put(sun_series(device_id), means.start_at, sun_w)
+        for device_id, level_pct in means.level_pct.items():
+            self._put(level_series(device_id), means.start_at, level_pct)
+
+    def known(self, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime], now: Now) -> Known:
+        """Everything for an outlook, immutable."""
+        return Known(
+            load=self._history(LOAD, now),
+            pv={plant.id: self._history(sun_series(plant.id), now) for plant in self._site.pv},
+            spot=self._spot(),
+            outdoor=self._outdoor(),
+            cars=cars_at(self._site, seen, arrivals_at, now),
+        )
+
+    def priced(self, now: Now) -> Prices:
+        """Household prices from the present slot on; worked out once for each slot and each publication."""
+        start_at, spot = floor_to(now.at, SLOT_S), self._spot()
+        if self._priced is None or self._priced[0] != start_at or self._priced[1] is not spot:
+            grid = SlotGrid(start_at=start_at, count=PRICED_SLOTS)
+            self._priced = (start_at, spot, prices_on(self._site, spot, grid, now))
+        return self._priced[2]
+
+    def price_source(self, now: Now) -> str:
+        """Where the present prices come from, in words."""
+        if self._site.tariff.area is None:
+            return "fixed price of the contract"
+        priced = self.priced(now)
+        if priced.fallback:
+            fallback = cents(self._site.tariff.fallback_import_eur_per_kwh)
+            return f"no prices from {self._source}: your fallback rate of {fallback}"
+        if priced.published_count == 0:
+            return f"no new prices from {self._source}: expected from the last days"
+        until = clock(priced.grid.slot_start(priced.published_count), self._site.zone)
+        return f"{self._source}, published until {until}"
+
+    def measured(self, now: Now) -> Measured:
+        """Means of the past hours for the plan view."""
+        grid = SlotGrid(start_at=floor_to(now.at, SLOT_S) - timedelta(seconds=SLOT_S * PAST_SLOTS), count=PAST_SLOTS)
+        spot, tariff = self._spot(), self._site.tariff
+        spots = [None if spot is None else spot.at(start_at) for start_at in grid.starts()]
+        if tariff.area is None:
+            spots = [0.0] * grid.count
+        return Measured(
+            grid_power_w=self._past(GRID, grid),
+            load_power_w=self._past(LOAD, grid),
+            import_eur_per_kwh=[
+                None if each is None else round(tariff.import_formula.price_eur_per_kwh(each), 4) for each in spots
+            ],
+            export_eur_per_kwh=[
+                None if each is None else round(tariff.export_formula.price_eur_per_kwh(each), 4) for each in spots
+            ],
+            device_power_w={each.id: self._past(power_series(each.id), grid) for each in self._site.controllables},
+            level_pct={each.id: self._past(level_series(each.id), grid) for each in self._site.batteries},
+        )
+
+    def _put(self, name: str, start_at: datetime, value: float | None) -> None:
+        if name not in self._series:
+            self._series[name] = Recent(end_at=start_at, values=[], slots_max=MEMORY_SLOTS)
+        self._series[name].put(start_at, value)
+
+    def _history(self, name: str, now: Now) -> SlotHistory:
+        recent = self._series.get(name)
+        if recent is None:
+            return SlotHistory(start_at=floor_to(now.at, SLOT_S), mean_w=())
+        return SlotHistory(start_at=recent.start_at, mean_w=recent.values)
+
+    def _past(self, name: str, grid: SlotGrid) -> Sequence[float | None]:
+        recent = self._series.get(name)
+        if recent is None:
+            return (None,) * grid.count
+        first = int((grid.start_at - recent.start_at) / timedelta(seconds=SLOT_S))
+        values = recent.values
+        return tuple(
+            None if not 0 <= index < len(values) or (value := values[index]) is None else round(value, 1)
+            for index in range(first, first + grid.count)
+        )

@@ -1,0 +1,134 @@
+"""What happens goes to disk behind the tick's back: a bounded queue, one writer; nothing that acts waits for it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from hems.app.measuring import Means
+from hems.domain.decision import DecisionEpisode
+from hems.domain.flex import TelemetryMinute
+from hems.domain.plan import Plan
+from hems.ports import Offload
+from hems.store.columns import Chunk
+from hems.store.history import SlotValue
+from hems.store.house_store import HouseStore
+
+log = logging.getLogger(__name__)
+
+WAITING_MAX = 2_000
+"""Some hours of an ordinary day: a disk that hangs for longer loses telemetry, never a command."""
+
+GRID, LOAD = "grid_w", "load_w"
+
+
+def power_series(device_id: str) -> str:
+    """Name of a device's power in the history, load convention."""
+    return f"{device_id}.power_w"
+
+
+def sun_series(device_id: str) -> str:
+    """Name of what the sun gave a plant, >= 0, unknown while it was held back."""
+    return f"{device_id}.sun_w"
+
+
+def level_series(device_id: str) -> str:
+    """Name of a battery's state of charge."""
+    return f"{device_id}.level_pct"
+
+
+class Recorder:
+    """Hands work to the store's thread, in order."""
+
+    def __init__(self, store: HouseStore, offload: Offload) -> None:
+        """Record in this store."""
+        self._store = store
+        self._offload = offload
+        self._waiting: asyncio.Queue[Callable[[], object]] = asyncio.Queue(maxsize=WAITING_MAX)
+        self.dropped = 0
+        """Records that found the queue full, since start."""
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            work = await self._waiting.get()
+            await self._offload(work)
+
+    async def flush(self) -> None:
+        """Write all that is waiting."""
+        while not self._waiting.empty():
+            await self._offload(self._waiting.get_nowait())
+
+    def episodes(self, closed: Sequence[DecisionEpisode]) -> None:
+        """Episodes that have closed."""
+        if closed:
+            self.later(lambda: self._store.episodes.append(closed))
+
+    def seconds(self, chunk: Chunk) -> None:
+        """A minute of 1 Hz values."""
+        self.later(lambda: self._store.telemetry.append_chunk(chunk))
+
+    def minute(self, minute: TelemetryMinute) -> None:
+        """A minute for the aggregator."""
+        self.later(lambda: self._store.outbox.append(minute))
+
+    def slot(self, means: Means) -> None:
+        """A quarter hour."""
+        rows = [
+            SlotValue(series=GRID, start_at=means.start_at, value=means.grid_power_w),
+            SlotValue(series=LOAD, start_at=means.start_at, value=means.load_power_w),
+        ]
+        for device_id, power_w in means.device_power_w.items():
+            rows.append(SlotValue(series=power_series(device_id), start_at=means.start_at, value=power_w))
+        for device_id, sun_w in means.sun_w.items():
+            rows.append(SlotValue(series=sun_series(device_id), start_at=means.start_at, value=sun_w))
+        for device_id, level_pct in means.level_pct.items():
+            rows.append(SlotValue(series=level_series(device_id), start_at=means.start_at, value=level_pct))
+        self.later(lambda: self._store.history.put_slots(rows))
+
+    def plan(self, plan: Plan) -> None:
+        """A plan that was adopted."""
+        self.later(lambda: self._store.history.put_plan(plan))
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Do this in the store's thread, after what waits already."""
+        try:
+            self._waiting.put_nowait(work)
+        except asyncio.QueueFull:
+            self.dropped += 1
+            if self.dropped == 1:
+                log.warning("the disk does not keep up: records are dropped, the house goes on")
+
+
+class Seconds:
+    """Collects values of each second into minutes."""
+
+    def __init__(self, *, length_s: int = 60) -> None:
+        """Chunks of this many seconds."""
+        self._length_s = length_s
+        self._start_at: datetime | None = None
+        self._rows: list[dict[str, float | None]] = []
+
+    def add(self, at: datetime, values: dict[str, float | None]) -> Chunk | None:
+        """Take the values of this moment, one row for each second that has passed; returns a chunk that is full."""
+        if self._start_at is None:
+            self._start_at = at
+        passed_s = (at - self._start_at).total_seconds()
+        full = None
+        if not 0 <= passed_s < self._length_s:
+            full = self.take()
+            self._start_at, passed_s = at, 0.0
+        # Ticks come a little more or less than once a second: a second without one keeps what was seen before.
+        while len(self._rows) <= int(passed_s):
+            self._rows.append(values)
+        self._rows[-1] = values
+        return full
+
+    def take(self) -> Chunk | None:
+        """What has been collected so far; None where there is nothing."""
+        if self._start_at is None or not self._rows:
+            return None
+        names = self._rows[-1]
+        chunk = Chunk(start_at=self._start_at, values={name: [row.get(name) for row in self._rows] for name in names})
+        self._rows = []
+        return chunk
