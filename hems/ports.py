@@ -74,6 +74,30 @@ class Files(Protocol):
         """Delete; no error if there is none."""
         ...
 
+    def names(self, folder: str) -> list[str]:
+        """Names in a folder, sorted; none where there is no such folder."""
+        ...
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file, None if there is no such file."""
+        ...
+
+    def read_at(self, path: str, offset: int, count: int) -> bytes:
+        """Bytes from a place on; fewer at the end of the file."""
+        ...
+
+    def write_at(self, path: str, offset: int, content: bytes) -> None:
+        """Overwrite in place; nothing is promised before :meth:`sync_content`."""
+        ...
+
+    def reserve(self, path: str, size: int) -> None:
+        """Create or grow to at least a size, with zeros that have their place on the disk already."""
+        ...
+
+    def sync_content(self, path: str) -> None:
+        """As :meth:`sync` for a file whose name is on disk already; half the flushes."""
+        ...
+
 
 class Planner(Protocol):
     """Turns a problem into the raw text of a plan, somewhere else, within a deadline."""

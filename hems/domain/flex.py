@@ -177,3 +177,5 @@ class TelemetryMinute:
     """Mean; None: not measured."""
     setpoint_w: float | None
     mode: str
+    duration_s: int = 60
+    """More where a long outage had to be thinned: the values are means over it."""

@@ -1,6 +1,8 @@
 """The file system behind the ``Files`` port."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -48,10 +50,55 @@ class SystemFiles:
         """Delete; no error if there is none."""
         (self._root / path).unlink(missing_ok=True)
 
+    def names(self, folder: str) -> list[str]:
+        """Names in a folder, sorted."""
+        try:
+            return sorted(each.name for each in (self._root / folder).iterdir())
+        except FileNotFoundError:
+            return []
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file, None if there is no such file."""
+        try:
+            return (self._root / path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def read_at(self, path: str, offset: int, count: int) -> bytes:
+        """Bytes from a place on; fewer at the end of the file."""
+        with (self._root / path).open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(count)
+
+    def write_at(self, path: str, offset: int, content: bytes) -> None:
+        """Overwrite in place."""
+        with _opened(self._root / path, os.O_WRONLY) as descriptor:
+            written = 0
+            while written < len(content):  # a nearly full disk takes a part and says so by the count alone
+                written += os.pwrite(descriptor, content[written:], offset + written)
+
+    def reserve(self, path: str, size: int) -> None:
+        """Create or grow, with zeros that have their place on the disk already."""
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _opened(target, os.O_WRONLY | os.O_CREAT) as descriptor:
+            os.posix_fallocate(descriptor, 0, size)
+
+    def sync_content(self, path: str) -> None:
+        """Content is on disk."""
+        with _opened(self._root / path, os.O_RDONLY) as descriptor:
+            os.fdatasync(descriptor)
+
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)

@@ -3,7 +3,8 @@
 What it injects, as a power cut between or inside two operations:
 
 * content that was not synced survives whole, in part (a torn write, an append that lacks its end), as zeros of the
-  right length (the size was on disk before the data: XFS, ext4 ``data=writeback``), as an emptied file, or not at all;
+  right length (the size was on disk before the data: XFS, ext4 ``data=writeback``), as an emptied file, sector by
+  sector, or not at all; what is overwritten in place tears into old and new;
 * a truncation that was not synced may or may not have happened;
 * a new name that was not synced may be gone, a removed one may be back, also where the content was synced through
   another descriptor: names and content are different things on a disk;
@@ -42,6 +43,8 @@ class Survival(Enum):
     """Names and lengths survive, content is zeros."""
     CONTENT_WITHOUT_NAMES = auto()
     """Content is on disk, names of new files are not."""
+    SECTORS = auto()
+    """Each 512 bytes are as they were or as they should be, each by itself."""
     CHANCE = auto()
     """Any of these, drawn for each file and name."""
 
@@ -53,7 +56,9 @@ PLAIN = (
     Survival.EMPTY,
     Survival.ZEROS,
     Survival.CONTENT_WITHOUT_NAMES,
+    Survival.SECTORS,
 )
+SECTOR_BYTES = 512
 
 
 @dataclass(slots=True)
@@ -72,17 +77,32 @@ class _Inode:
             return self.durable
         if how in (Survival.EVERYTHING, Survival.CONTENT_WITHOUT_NAMES):
             return self.live
+        if how is Survival.SECTORS:
+            return _mixed_by_sector(self.durable, self.live, chance)
         states = [self.durable, *self.later]
         at = chance.randrange(1, len(states)) if how is Survival.HALF else len(states) - 1
         before, after = states[at - 1], states[at]
         # Bytes that both states share were not written again: they cannot tear.
-        kept = _common_start(before, after) if how is not Survival.EMPTY else 0
+        kept = _common_start(before, after)
+        # Content that was overwritten in place is old behind the tear; an appended end is missing there.
+        old = self.durable if min(len(state) for state in states) >= len(self.durable) else b""
         fresh = len(after) - kept
         if how is Survival.HALF:
-            return after[: kept + fresh // 2]
+            return _laid_over(old, after[: kept + fresh // 2])
         if how is Survival.ZEROS:
-            return after[:kept] + bytes(fresh)
-        return after[: _common_start(self.durable, self.live)]
+            changed = fresh - _common_start(before[kept:][::-1], after[kept:][::-1])
+            return after[:kept] + bytes(changed) + after[kept + changed :]
+        return _laid_over(old, after[: _common_start(self.durable, self.live)])
+
+
+def _laid_over(old: bytes, new: bytes) -> bytes:
+    return new + old[len(new) :]
+
+
+def _mixed_by_sector(old: bytes, new: bytes, chance: random.Random) -> bytes:
+    padded = old.ljust(len(new), b"\0")
+    starts = range(0, len(new), SECTOR_BYTES)
+    return b"".join(chance.choice((padded, new))[start : start + SECTOR_BYTES] for start in starts)[: len(new)]
 
 
 def _common_start(first: bytes, second: bytes) -> int:
@@ -167,6 +187,47 @@ class CrashFiles:
 
         self._step("remove", path, apply)
 
+    def names(self, folder: str) -> list[str]:
+        return sorted(path.removeprefix(f"{folder}/") for path in self._names if path.startswith(f"{folder}/"))
+
+    def size(self, path: str) -> int | None:
+        inode = self._names.get(path)
+        return None if inode is None else len(inode.live)
+
+    def read_at(self, path: str, offset: int, count: int) -> bytes:
+        return self._existing(path).live[offset : offset + count]
+
+    def write_at(self, path: str, offset: int, content: bytes) -> None:
+        inode = self._existing(path)
+
+        def apply(part: bytes) -> None:
+            live = inode.live.ljust(offset, b"\0")
+            inode.later.append(live[:offset] + part + live[offset + len(part) :])
+
+        self._content("write_at", path, content, apply)
+
+    def reserve(self, path: str, size: int) -> None:
+        inode = self._names.setdefault(path, _Inode())
+
+        def apply() -> None:
+            if len(inode.live) < size:
+                inode.later.append(inode.live.ljust(size, b"\0"))
+
+        self._step("reserve", path, apply)
+
+    def sync_content(self, path: str) -> None:
+        """Content only: the name may still be lost."""
+        inode = self._existing(path)
+
+        def apply() -> None:
+            inode.durable, inode.later = inode.live, []
+
+        def fails() -> None:
+            if inode.later and self._chance.random() < 0.5:
+                inode.later = [inode.durable]
+
+        self._step("sync_content", path, apply, on_error=fails)
+
     def after_power_cut(self, how: Survival, *, seed: int = 0) -> "CrashFiles":
         """What the next start finds, on a disk that works."""
         chance = random.Random(f"{seed} {self.operations}")
@@ -211,6 +272,6 @@ class CrashFiles:
             raise OSError(self._error, "No space left on device" if self._error == errno.ENOSPC else "I/O error")
         else:
             # The operation under way was begun: half of the time the disk has seen it, durable or not as ever.
-            if name != "sync" and self._chance.random() < 0.5:
+            if name not in ("sync", "sync_content") and self._chance.random() < 0.5:
                 apply()
             raise PowerCut(f"at operation {self.operations}: {name} {path}")

@@ -1,0 +1,184 @@
+"""What is asked for by time and name: quarter hours, market prices, plans, car sessions. SQLite.
+
+WAL with synchronous FULL: a batch that was put survives a power cut, also in the middle of a checkpoint. What the
+disk does not take is kept in memory, answers queries like the rest, and is written with the next batch that works.
+"""
+
+import math
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hems import wire
+from hems.domain.errors import BadInputError
+from hems.domain.plan import Plan
+from hems.domain.site import DeviceId
+from hems.domain.time import EPOCH, SLOT_S, from_unix_s, require_utc
+from hems.store.database import Database, Table
+from hems.store.findings import Findings
+
+PLANS_KEPT = timedelta(days=14)
+PLANS_DROPPED_MAX = 2
+"""With each new one: a clock that jumps a decade ahead must not empty the table."""
+PLAN_MAX_BYTES = 10 << 20
+
+SLOT = Table(name="slot", key=("series", "start_s"), values=("value",), unsaved_max=20_000)
+SPOT = Table(name="spot", key=("area", "start_s"), values=("eur_per_kwh", "source", "fetched_s"), unsaved_max=20_000)
+PLAN = Table(name="plan", key=("issued_us",), values=("deflated",), unsaved_max=200)
+SESSION = Table(name="session", key=("device", "plugged_s"), values=("unplugged_s", "energy_wh"), unsaved_max=1_000)
+TABLES = (SLOT, SPOT, PLAN, SESSION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotValue:
+    """Mean or state of a series in the quarter hour from ``start_at`` on; None: not measured.
+
+    Series are named by the app, as ``load_w``, ``pv_w``, ``grid_w``, ``DEVICE.power_w``, ``DEVICE.level_pct``.
+    """
+
+    series: str
+    start_at: datetime
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotPrice:
+    """Published market price of an area for a quarter hour, before taxes [EUR/kWh]."""
+
+    area: str
+    start_at: datetime
+    eur_per_kwh: float
+    source: str
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarSession:
+    """A car at a charger, from plug-in on; ``unplugged_at`` None: still there."""
+
+    device_id: DeviceId
+    plugged_at: datetime
+    unplugged_at: datetime | None
+    energy_wh: float
+    """Charged so far, AC side."""
+
+
+class History:
+    """One SQLite file. Never fails to open; to be used from one thread at a time, any thread."""
+
+    def __init__(self, path: Path, findings: Findings, *, free_space: Callable[[], bool] = lambda: False) -> None:
+        """Open, check, or set aside what is damaged and start empty.
+
+        Args:
+            path: of the database; its folder is made.
+            findings: where damage and a failing disk are told.
+            free_space: called when the disk is full; True: there is more room now.
+        """
+        self._place = path.name
+        self._findings = findings
+        self._database = Database(path, TABLES, findings, free_space=free_space)
+
+    def put_slots(self, values: Iterable[SlotValue]) -> bool:
+        """Keep quarter hours. True: durable. False: in memory until the disk works again."""
+        rows = [(each.series, _slot_s(each.start_at), _real(each.value)) for each in values]
+        return self._database.put(SLOT, rows)
+
+    def slots(self, series: str, start_at: datetime, end_at: datetime) -> list[float | None]:
+        """One value per quarter hour of ``[start_at, end_at)``; None: not measured."""
+        start_s, end_s = _slot_s(start_at), _seconds(end_at)
+        rows = self._database.rows(SLOT, "series = ? AND start_s >= ? AND start_s < ?", (series, start_s, end_s))
+        found = {at_s: value for _, at_s, value in rows}
+        return [found.get(at_s) for at_s in range(start_s, end_s, SLOT_S)]
+
+    def put_spot(self, prices: Iterable[SpotPrice]) -> bool:
+        """Keep market prices; as :meth:`put_slots`."""
+        rows = [
+            (each.area, _slot_s(each.start_at), float(each.eur_per_kwh), each.source, _seconds(each.fetched_at))
+            for each in prices
+        ]
+        return self._database.put(SPOT, rows)
+
+    def spot(self, area: str, start_at: datetime, end_at: datetime) -> list[SpotPrice]:
+        """What is known of ``[start_at, end_at)``, by time."""
+        rows = self._database.rows(
+            SPOT, "area = ? AND start_s >= ? AND start_s < ?", (area, _slot_s(start_at), _seconds(end_at))
+        )
+        return [
+            SpotPrice(
+                area=area,
+                start_at=from_unix_s(start_s),
+                eur_per_kwh=eur_per_kwh,
+                source=source,
+                fetched_at=from_unix_s(fetched_s),
+            )
+            for _, start_s, eur_per_kwh, source, fetched_s in rows
+        ]
+
+    def put_plan(self, plan: Plan) -> bool:
+        """Keep a plan for two weeks; as :meth:`put_slots`."""
+        kept = self._database.put(PLAN, [(_microseconds(plan.issued_at), zlib.compress(wire.canonical(plan)))])
+        oldest_us = _microseconds(plan.issued_at - PLANS_KEPT)
+        self._database.drop_oldest(PLAN, below=oldest_us, count_max=PLANS_DROPPED_MAX)
+        return kept
+
+    def plans(self, start_at: datetime, end_at: datetime) -> list[Plan]:
+        """Plans issued in ``[start_at, end_at)``, by time. One of another version is left out and told."""
+        span_us = (_microseconds(start_at), _microseconds(end_at))
+        found = []
+        for issued_us, deflated in self._database.rows(PLAN, "issued_us >= ? AND issued_us < ?", span_us):
+            source = f"plan of {(EPOCH + timedelta(microseconds=issued_us)).isoformat()}"
+            text = zlib.decompressobj().decompress(deflated, PLAN_MAX_BYTES)
+            try:
+                found.append(wire.parse(Plan, text, source=source))
+            except BadInputError as error:
+                self._findings.tell(self._place, f"left out: {error}")
+        return found
+
+    def put_session(self, session: CarSession) -> bool:
+        """Add a session, or replace what was kept of it; as :meth:`put_slots`."""
+        unplugged_s = None if session.unplugged_at is None else _seconds(session.unplugged_at)
+        row = (session.device_id, _seconds(session.plugged_at), unplugged_s, float(session.energy_wh))
+        return self._database.put(SESSION, [row])
+
+    def sessions(self, device_id: DeviceId, start_at: datetime, end_at: datetime) -> list[CarSession]:
+        """Sessions plugged in during ``[start_at, end_at)``, by time."""
+        rows = self._database.rows(
+            SESSION,
+            "device = ? AND plugged_s >= ? AND plugged_s < ?",
+            (device_id, _seconds(start_at), _seconds(end_at)),
+        )
+        return [
+            CarSession(
+                device_id=device_id,
+                plugged_at=from_unix_s(plugged_s),
+                unplugged_at=None if unplugged_s is None else from_unix_s(unplugged_s),
+                energy_wh=energy_wh,
+            )
+            for _, plugged_s, unplugged_s, energy_wh in rows
+        ]
+
+    def close(self) -> None:
+        """Write what can be written, and close the file."""
+        self._database.close()
+
+
+def _real(value: float | None) -> float | None:
+    """A number that SQLite gives back as it got it: NaN would become NULL."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _seconds(at: datetime) -> int:
+    return (require_utc(at) - EPOCH) // timedelta(seconds=1)
+
+
+def _microseconds(at: datetime) -> int:
+    return (require_utc(at) - EPOCH) // timedelta(microseconds=1)
+
+
+def _slot_s(start_at: datetime) -> int:
+    at_s = _seconds(start_at)
+    if at_s % SLOT_S:
+        raise ValueError(f"{start_at.isoformat()} is not the start of a quarter hour")
+    return at_s
