@@ -212,7 +212,7 @@ class SimHouse:
         """
         if not 1 <= step_s <= SLOT_S - self.elapsed_s % SLOT_S:
             raise ValueError(f"a step of {step_s} s at second {self.elapsed_s % SLOT_S} leaves its slot")
-        self._enter_slot()
+        self.enter_slot()
         left_s = step_s
         stretches: list[Stretch] = []
         while left_s > 0:
@@ -231,8 +231,14 @@ class SimHouse:
         if abs(mono_s - self.mono_s) > 1e-6:
             raise ValueError(f"the house is at {self.mono_s} s, not at {mono_s} s")
 
-    def _enter_slot(self) -> None:
-        """Take sun, weather, hot water and prices of the slot under way."""
+    def enter_slot(self) -> None:
+        """Take sun, weather, hot water and prices of the slot under way, if that is not done yet.
+
+        :meth:`advance` does it; who wants other sun inside the slot calls it first and sets ``pv[...].available_w``.
+
+        Raises:
+            BadInputError: the data ends or lacks a price.
+        """
         slot = self._first_slot + self.elapsed_s // SLOT_S
         if slot == self._slot:
             return
