@@ -252,11 +252,11 @@ class Offload(Protocol):
 class Outbox(Protocol):
     """Telemetry on disk that the aggregator has not acknowledged yet."""
 
-    def pending(self, count_max: int) -> Sequence[TelemetryMinute]:
+    async def pending(self, count_max: int) -> Sequence[TelemetryMinute]:
         """Oldest records behind the cursor, in order of their recording."""
         ...
 
-    def acknowledge(self, last: TelemetryMinute) -> None:
+    async def acknowledge(self, last: TelemetryMinute) -> None:
         """Move the cursor behind this record; durable soon, so a crash may send some records twice, never none."""
         ...
 

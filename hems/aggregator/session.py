@@ -32,7 +32,7 @@ from hems.aggregator.messages import (
     TelemetryMessage,
 )
 from hems.aggregator.topics import Topics
-from hems.aggregator.ulid import ulid, unix_ms
+from hems.aggregator.ulid import new_ulid, unix_ms
 from hems.domain.errors import OperatingError
 from hems.domain.flex import CommitmentState, Delivery
 from hems.ports import Clock, Flexibility, Mqtt, MqttMessage, Outbox
@@ -50,7 +50,6 @@ BATCH_PAUSE_S = 1.0
 IDLE_PAUSE_S = 5.0
 RETRY_PAUSE_S = 1.0
 INBOX_MAX = 64
-FAREWELL_MAX_S = 2.0
 
 
 class _FrameFields(TypedDict):
@@ -70,7 +69,10 @@ class _Report:
 
 
 class AggregatorSession:
-    """Make it before its link runs; :meth:`run` may be started again after it has failed."""
+    """Make it before its link runs, which then says birth and, at a clean stop, the will.
+
+    :meth:`run` may be started again after it has failed.
+    """
 
     def __init__(
         self,
@@ -97,7 +99,6 @@ class AggregatorSession:
         self._clock = clock
         self._dice = dice
         self._on_delivered = on_delivered
-        self._serving = False
         self._born = asyncio.Event()
         self._seq_by_topic: dict[str, int] = {}
         self._published_envelope_id: str | None = None
@@ -140,30 +141,18 @@ class AggregatorSession:
         self._report(_Report(topic=self._topics.delivery, payload=payload, delivery=delivery))
 
     async def run(self) -> None:
-        """Serve until cancelled; then say goodbye, which takes at most two seconds."""
-        self._serving = True
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._answer_commands())
-                group.create_task(self._keep_current())
-                group.create_task(self._send_reports())
-                group.create_task(self._back_fill())
-                if self._mqtt.connected:
-                    await self._be_born()
-        finally:
-            self._serving = False
-            self._born.clear()
-            with suppress(OperatingError, TimeoutError):
-                async with asyncio.timeout(FAREWELL_MAX_S):
-                    await self._publish_state(online=False)
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._answer_commands())
+            group.create_task(self._keep_current())
+            group.create_task(self._send_reports())
+            group.create_task(self._back_fill())
 
     async def _be_born(self) -> None:
         """After each connect: state, then envelope, then all that waits."""
-        if not self._serving:
-            return
         self._published_envelope_id = None
         with suppress(OperatingError):  # lost again: the link will call again
-            await self._publish_state(online=True)
+            await self._publish_state()
             await self._publish_envelope()
             self._born.set()
 
@@ -179,8 +168,8 @@ class AggregatorSession:
                     live_mono_s = self._clock.monotonic_s()
                     await self._publish_live(self._live)
 
-    async def _publish_state(self, *, online: bool) -> None:
-        body = StateBody(online=online, clock_trusted=self._clock.wall_is_trusted())
+    async def _publish_state(self) -> None:
+        body = StateBody(online=True, clock_trusted=self._clock.wall_is_trusted())
         await self._send(self._topics.state, StateMessage(**self._frame(self._topics.state), body=body), retain=True)
 
     async def _publish_envelope(self) -> None:
@@ -204,14 +193,14 @@ class AggregatorSession:
         """Minutes from the outbox, oldest first; what the broker has not acknowledged stays there."""
         while True:
             await self._linked()
-            batch = tuple(self._outbox.pending(BATCH_MINUTES))
+            batch = tuple(await self._outbox.pending(BATCH_MINUTES))
             if not batch:
                 await self._pause(IDLE_PAUSE_S)
                 continue
             message = MinutesMessage(**self._frame(self._topics.minutes), body=MinutesBody(minutes=batch))
             with suppress(OperatingError):
                 await self._send(self._topics.minutes, message)
-                self._outbox.acknowledge(batch[-1])
+                await self._outbox.acknowledge(batch[-1])
             await self._pause(BATCH_PAUSE_S)
 
     def _report(self, report: _Report) -> None:
@@ -268,7 +257,7 @@ class AggregatorSession:
         seq = max(self._seq_by_topic.get(topic, 0) + 1, unix_ms(now_at))
         self._seq_by_topic[topic] = seq
         ts = now_at.replace(microsecond=now_at.microsecond // 1000 * 1000)
-        return _FrameFields(id=ulid(now_at, self._dice), seq=seq, ts=ts, exp=exp)
+        return _FrameFields(id=new_ulid(now_at, self._dice), seq=seq, ts=ts, exp=exp)
 
     async def _send(self, topic: str, message: Frame, *, qos: int = 1, retain: bool = False) -> None:
         await self._mqtt.publish(topic, wire.canonical(message), qos=qos, retain=retain)

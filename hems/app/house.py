@@ -104,7 +104,6 @@ class RunningHouse:
         self.on_tick: Callable[[], None] = lambda: None
         """Called after each tick: proof of life."""
         self.on_progress: Callable[[Sequence[Progress]], None] = lambda _: None
-        self.on_envelope: Callable[[Envelope], None] = lambda _: None
         self.aggregator_connected: Callable[[], bool | None] = lambda: None
         self.troubles: Callable[[], Sequence[str]] = lambda: ()
         self.planner: PlannerLoop
@@ -166,10 +165,14 @@ class RunningHouse:
         self._recorder.plan(planned.decided.plan)
         self._refresh_envelope(soon=True)
 
+    def live(self) -> Ticked:
+        """The last tick; there has been one."""
+        assert self._last is not None, "the first tick comes before everything else"
+        return self._last
+
     def snapshot(self) -> Snapshot:
         """The house as of the last tick."""
-        last = self._last
-        assert last is not None, "the first tick comes before the page"
+        last = self.live()
         shown = Shown(
             seq=last.seq,
             now=last.now,
@@ -284,13 +287,8 @@ class RunningHouse:
         self._refresh_envelope()
 
     def _refresh_envelope(self, *, soon: bool = False) -> None:
-        last = self._last
-        if last is None:
-            return
-        if self.flex.refresh(self._state, last.result.estimate, self._planned, self.limits, last.now, soon=soon):
-            made = self.flex.envelope()
-            assert made is not None
-            self.on_envelope(made)
+        if (last := self._last) is not None:
+            self.flex.refresh(self._state, last.result.estimate, self._planned, self.limits, last.now, soon=soon)
 
     def _watch_cars(self, result: TickResult, now: Now) -> None:
         """A car that came or went is news for the plan; an override ends with its car."""

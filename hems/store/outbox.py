@@ -43,7 +43,7 @@ class _Place:
 
 
 class SegmentOutbox:
-    """Implements :class:`hems.ports.Outbox`. To be used from one thread at a time."""
+    """What :class:`hems.ports.Outbox` is made of. To be used from one thread at a time."""
 
     def __init__(
         self,

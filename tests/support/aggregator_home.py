@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hems.aggregator import AggregatorSession, will_for
-from hems.aggregator.ulid import ulid, unix_ms
+from hems.aggregator.ulid import new_ulid, unix_ms
 from hems.domain.flex import Delivery, Direction, Envelope, HoldBlock, Refusal, Setpoint, TelemetryMinute
 from hems.flexibility.membership import refusal
 from hems.ports import Clock, Mqtt
@@ -27,7 +27,7 @@ def envelope_at(at: datetime, *, number: int = 1, valid_s: int = 1_200) -> Envel
     blocks = ((Direction.UP, 5_000.0, 900), (Direction.DOWN, -4_000.0, 900))
     longer = ((Direction.UP, 4_000.0, 3_600), (Direction.DOWN, -3_000.0, 3_600))
     return Envelope(
-        envelope_id=ulid(at, random.Random(number)),
+        envelope_id=new_ulid(at, random.Random(number)),
         issued_at=at,
         valid_until_at=at + timedelta(seconds=valid_s),
         step_s=900,
@@ -79,10 +79,10 @@ class MemoryOutbox:
         self.minutes: list[TelemetryMinute] = []
         self.cursor = 0
 
-    def pending(self, count_max: int) -> list[TelemetryMinute]:
+    async def pending(self, count_max: int) -> list[TelemetryMinute]:
         return self.minutes[self.cursor : self.cursor + count_max]
 
-    def acknowledge(self, last: TelemetryMinute) -> None:
+    async def acknowledge(self, last: TelemetryMinute) -> None:
         self.cursor = self.minutes.index(last, self.cursor) + 1
 
 
@@ -112,7 +112,7 @@ class AggregatorEnd:
         self._seq = max(self._seq + 1, unix_ms(now_at))
         usual = {
             "schema": f"hems/mqtt-{kind}/1",
-            "id": ulid(now_at, self._dice),
+            "id": new_ulid(now_at, self._dice),
             "seq": self._seq,
             "ts": now_at.isoformat(),
             "exp": (now_at + timedelta(seconds=60)).isoformat(),

@@ -1,0 +1,244 @@
+"""The daemon: everything of a house put together, started in the order of its importance and stopped in the reverse.
+
+The only place that wires. Adapters come ready-made in :class:`Parts`, so that the same daemon runs on real sockets,
+in a demo, and in virtual time.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from hems.aggregator.session import AggregatorSession
+from hems.aggregator.ulid import ulid
+from hems.app.flex_desk import FlexDesk, Progress
+from hems.app.house import RunningHouse
+from hems.app.image import ImageKeeper
+from hems.app.knowing import Knowing
+from hems.app.market import Market
+from hems.app.overrides import Overrides
+from hems.app.planner_loop import PlannerLoop
+from hems.app.recorder import Recorder
+from hems.app.steering import Steering
+from hems.app.stored import OffloadedOutbox, StoredSequence
+from hems.domain.flex import Commitment, Delivery
+from hems.domain.override import ChargeNow
+from hems.domain.site import Site
+from hems.domain.wiring import AggregatorWiring
+from hems.ports import Clock, Driver, Mqtt, Offload, Planner
+from hems.runtime.supervisor import Supervisor
+from hems.store.house_store import HouseStore
+from hems.web.server import WebServer
+
+log = logging.getLogger(__name__)
+
+TRUST_CHECK_S = 1.0
+STOP_MAX_S = 5.0
+"""Real seconds for each half of a clean stop; systemd waits for 20 s."""
+
+Task = tuple[str, Callable[[], Awaitable[None]]]
+"""A name and a coroutine function that runs until cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Where the local page listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a daemon is made of."""
+
+    site: Site
+    clock: Clock
+    dice: random.Random
+    drivers: Sequence[Driver]
+    links: Sequence[Task] = ()
+    """Brokers and other links that drivers and aggregator share."""
+    store: HouseStore
+    disk: Offload
+    planner: Planner
+    thinking: Offload
+    """The thread that waits for the planner."""
+    market: Market
+    page: Page | None = None
+    aggregator: tuple[AggregatorWiring, Mqtt] | None = None
+    simulated: str | None = None
+    troubles: tuple[Callable[[], str | None], ...] = ()
+    boot: str = ""
+    """Names this start in telemetry; empty: a new ULID."""
+
+
+class Daemon:
+    """One running house. Make it, :meth:`run` it once."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Put everything together; nothing runs yet."""
+        self.parts = parts
+        clock, site = parts.clock, parts.site
+        self.ready = asyncio.Event()
+        """Set after the first tick: the guard is in control."""
+        self.alive: Callable[[], None] = lambda: None
+        """Called after each tick."""
+        self.steering = Steering(parts.drivers)
+        self.keeper = ImageKeeper(site)
+        self.knowing = Knowing(site, spot=parts.market.spot, outdoor=parts.market.outdoor, source=parts.market.source)
+        self.recorder = Recorder(parts.store, parts.disk)
+        self.house = RunningHouse(
+            site,
+            clock=clock,
+            keeper=self.keeper,
+            steering=self.steering,
+            knowing=self.knowing,
+            recorder=self.recorder,
+            boot=parts.boot or self._new_id(),
+            simulated=parts.simulated,
+        )
+        self.planner = PlannerLoop(
+            site,
+            planner=parts.planner,
+            offload=parts.thinking,
+            clock=clock,
+            situation=self.house.situation,
+            adopted=self.house.adopt,
+        )
+        self.house.planner = self.planner
+        self.house.overrides = Overrides(
+            site,
+            shelf=parts.store.documents("overrides", kind=ChargeNow),
+            offload=parts.disk,
+            planner=self.planner,
+            situation=self.house.situation,
+            new_id=self._new_id,
+        )
+        self.house.flex = FlexDesk(
+            site,
+            clock=clock,
+            shelf=parts.store.documents("commitments", kind=Commitment),
+            offload=parts.disk,
+            new_id=self._new_id,
+        )
+        self.house.troubles = self._troubles
+        self.house.on_tick = self._ticked
+        self.session = self._session()
+        self.page = (
+            None
+            if parts.page is None
+            else WebServer(self.house, host=parts.page.host, port=parts.page.port, clock=clock)
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set, then leave every device at rest and everything on disk."""
+        parts = self.parts
+        outer, inner = Supervisor(parts.clock, parts.dice), Supervisor(parts.clock, parts.dice)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close_store)
+            stack.push_async_callback(outer.stop, deadline_s=STOP_MAX_S)
+            stack.push_async_callback(self.steering.rest)
+            stack.push_async_callback(inner.stop, deadline_s=STOP_MAX_S)
+            for driver in parts.drivers:
+                outer.start(_name(driver), partial(driver.run, self.house.report))
+            for name, task in parts.links:
+                outer.start(name, task)
+            outer.start("recorder", self.recorder.run)
+            for name, task in self.steering.tasks():
+                inner.start(name, task)
+            inner.start("tick", self.house.run)
+            await self.ready.wait()
+            inner.start("history", self._load_history)
+            for name, task in parts.market.tasks:
+                inner.start(name, task)
+            inner.start("planner", self.planner.run)
+            if self.session is not None:
+                inner.start("aggregator", self.session.run)
+            if self.page is not None:
+                inner.start("page", self.page.run)
+            await stop.wait()
+            log.info("stopping: every device goes to its resting state")
+
+    def _ticked(self) -> None:
+        self.alive()
+        self.ready.set()
+        if self.session is not None:
+            self._tell_live(self.session)
+
+    def _tell_live(self, session: AggregatorSession) -> None:
+        snapshot = self.house.live()
+        session.tell_live(
+            at=snapshot.now.at,
+            grid_power_w=None if snapshot.result.estimate.grid is None else snapshot.result.estimate.grid.power_w,
+            setpoint_w=None if snapshot.asked.setpoint is None else snapshot.asked.setpoint.power_at_w(snapshot.now.at),
+            mode=snapshot.result.state.mode.value,
+        )
+
+    async def _load_history(self) -> None:
+        """The past is dated: it is read when the date of today is known."""
+        clock = self.parts.clock
+        while not clock.wall_is_trusted():
+            await clock.sleep_until(clock.monotonic_s() + TRUST_CHECK_S)
+        history = self.parts.store.history
+        await self.parts.disk(lambda: self.knowing.load(history, clock.now()))
+        self.planner.wake()
+        await asyncio.Event().wait()
+
+    async def _close_store(self) -> None:
+        self.house.close_record()
+        await self.recorder.flush()
+        await self.parts.disk(self.parts.store.close)
+        self.planner.close()
+
+    def _session(self) -> AggregatorSession | None:
+        if self.parts.aggregator is None:
+            return None
+        wiring, mqtt = self.parts.aggregator
+        deliveries = self.parts.store.documents("deliveries", kind=Delivery)
+        session = AggregatorSession(
+            mqtt,
+            aggregator_id=wiring.aggregator_id,
+            home_id=wiring.home_id,
+            flexibility=self.house.flex,
+            outbox=OffloadedOutbox(self.parts.store.outbox, self.parts.disk),
+            sequences=StoredSequence(self.parts.store.documents("sequences", kind=int), self.parts.disk),
+            clock=self.parts.clock,
+            dice=self.parts.dice,
+            on_delivered=lambda delivery: self.recorder.later(lambda: deliveries.remove(delivery.event_id)),
+        )
+        for delivery in deliveries.all().values():
+            session.tell_delivery(delivery)
+
+        def progress(steps: Sequence[Progress]) -> None:
+            for step in steps:
+                commitment = step.commitment
+                session.tell_status(
+                    event_id=commitment.setpoint.event_id,
+                    revision=commitment.setpoint.revision,
+                    state=commitment.state,
+                    at=self.parts.clock.now(),
+                )
+                if step.report is not None:
+                    report = step.report
+                    self.recorder.later(partial(deliveries.put, report.event_id, report))
+                    session.tell_delivery(report)
+
+        self.house.on_progress = progress
+        self.house.aggregator_connected = lambda: mqtt.connected
+        return session
+
+    def _troubles(self) -> Sequence[str]:
+        store = self.parts.store.findings
+        found = [f"The disk does not take what is written ({place}); it is kept in memory." for place in store.failing]
+        found += [text for each in (*self.parts.market.troubles, *self.parts.troubles) if (text := each()) is not None]
+        return found
+
+    def _new_id(self) -> str:
+        return str(ulid(self.parts.clock.now(), self.parts.dice))
+
+
+def _name(driver: Driver) -> str:
+    return "driver of " + ", ".join(sorted(driver.devices))

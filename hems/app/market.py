@@ -1,0 +1,202 @@
+"""Prices and weather as the app needs them, from whatever keeps them."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import aiohttp
+
+from hems.domain.forecast import SlotHistory
+from hems.domain.site import Site
+from hems.domain.time import SLOT_S, local_day
+from hems.forecast.price import PublishedPrices
+from hems.ports import Clock, Offload
+from hems.sources.keeper import PriceKeeper
+from hems.sources.prices import (
+    AWATTAR_URLS,
+    MARKET_ZONE,
+    Awattar,
+    EnergyCharts,
+    PriceSource,
+    PublishedSpot,
+    delivery_day,
+)
+from hems.sources.weather import OpenMeteo, WeatherForecast
+from hems.sources.weather_keeper import WeatherKeeper
+from hems.store.history import SpotPrice
+from hems.store.house_store import HouseStore
+
+PRICES_KEPT = timedelta(days=36)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What is known of prices and weather, and the tasks that keep it fresh."""
+
+    spot: Callable[[], PublishedPrices | None]
+    outdoor: Callable[[], SlotHistory | None]
+    source: str
+    """Where prices come from, in words."""
+    tasks: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = ()
+    troubles: tuple[Callable[[], str | None], ...] = ()
+
+
+def public_market(
+    site: Site,
+    place: tuple[float, float] | None,
+    *,
+    store: HouseStore,
+    disk: Offload,
+    session: aiohttp.ClientSession,
+    clock: Clock,
+    dice: random.Random,
+) -> Market:
+    """Public servers without keys.
+
+    Args:
+        site: its tariff says which area, its heat pumps whether weather matters.
+        place: latitude and longitude; None: no weather.
+        store: keeps what came for the next start.
+        disk: the store's thread.
+        session: of HTTP.
+        clock: house time.
+        dice: spreads requests.
+    """
+    tasks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+    troubles: list[Callable[[], str | None]] = []
+    prices: _Spot | None = None
+    if (area := site.tariff.area) is not None:
+        keeper = price_keeper(site, area, price_sources(area, session), store=store, disk=disk, clock=clock, dice=dice)
+        tasks.append(("prices", keeper.run))
+        troubles.append(keeper.trouble)
+        prices = _Spot(keeper.published)
+    weather: WeatherKeeper | None = None
+    if place is not None and site.heat_pumps:
+        shelf = store.documents("weather", kind=WeatherForecast)
+
+        async def saved() -> WeatherForecast | None:
+            return shelf.get("latest")
+
+        async def save(forecast: WeatherForecast) -> None:
+            await disk(lambda: shelf.put("latest", forecast))
+
+        weather = WeatherKeeper(
+            OpenMeteo(session, clock),
+            latitude_deg=place[0],
+            longitude_deg=place[1],
+            zone=site.zone,
+            load=saved,
+            save=save,
+            clock=clock,
+            random_source=dice,
+        )
+        tasks.append(("weather", weather.run))
+        troubles.append(weather.trouble)
+
+    def outdoor() -> SlotHistory | None:
+        forecast = None if weather is None else weather.forecast()
+        return None if forecast is None else SlotHistory(start_at=forecast.grid.start_at, mean_w=forecast.outdoor_c)
+
+    return Market(
+        spot=lambda: None if prices is None else prices(),
+        outdoor=outdoor,
+        source=f"day-ahead {site.tariff.area}",
+        tasks=tuple(tasks),
+        troubles=tuple(troubles),
+    )
+
+
+def price_sources(area: str, session: aiohttp.ClientSession) -> Sequence[PriceSource]:
+    """Servers that know an area, the best first."""
+    sources: list[PriceSource] = [EnergyCharts(session)]
+    if area in AWATTAR_URLS:
+        sources.append(Awattar(session, AWATTAR_URLS[area]))
+    return sources
+
+
+def price_keeper(
+    site: Site,
+    area: str,
+    sources: Sequence[PriceSource],
+    *,
+    store: HouseStore,
+    disk: Offload,
+    clock: Clock,
+    dice: random.Random,
+) -> PriceKeeper:
+    """A keeper whose days lie in the history."""
+
+    async def load() -> Sequence[PublishedSpot]:
+        now_at = clock.now()
+        rows = await disk(lambda: store.history.spot(area, now_at - PRICES_KEPT, now_at + timedelta(days=3)))
+        return _days(rows, area)
+
+    async def save(spot: PublishedSpot) -> None:
+        rows = _rows(spot, clock.now())
+        await disk(lambda: store.history.put_spot(rows))
+
+    return PriceKeeper(sources, area=area, zone=site.zone, load=load, save=save, clock=clock, random_source=dice)
+
+
+class _Spot:
+    """Published prices per kWh and quarter hour; made once for each publication."""
+
+    def __init__(self, published: Callable[[], PublishedSpot | None]) -> None:
+        self._published = published
+        self._made_of: PublishedSpot | None = None
+        self._made: PublishedPrices | None = None
+
+    def __call__(self) -> PublishedPrices | None:
+        published = self._published()
+        if published is not self._made_of:
+            self._made_of = published
+            self._made = None if published is None else _per_kwh(published)
+        return self._made
+
+
+def _per_kwh(published: PublishedSpot) -> PublishedPrices:
+    repeats = published.slot_s // SLOT_S
+    return PublishedPrices(
+        start_at=published.start_at,
+        spot_eur_per_kwh=tuple(
+            None if each is None else each / 1000 for each in published.eur_per_mwh for _ in range(repeats)
+        ),
+    )
+
+
+def _rows(spot: PublishedSpot, fetched_at: datetime) -> list[SpotPrice]:
+    repeats = spot.slot_s // SLOT_S
+    prices = [each for each in spot.eur_per_mwh for _ in range(repeats)]
+    return [
+        SpotPrice(
+            area=spot.area,
+            start_at=spot.start_at + timedelta(seconds=SLOT_S * index),
+            eur_per_kwh=price / 1000,
+            source=spot.source,
+            fetched_at=fetched_at,
+        )
+        for index, price in enumerate(prices)
+        if price is not None
+    ]
+
+
+def _days(rows: Sequence[SpotPrice], area: str) -> list[PublishedSpot]:
+    """Stored quarter hours as days of the market again; days with a hole are left out and fetched anew."""
+    by_day: dict[date, list[SpotPrice]] = {}
+    for row in rows:
+        by_day.setdefault(local_day(row.start_at, MARKET_ZONE), []).append(row)
+    found = []
+    for day, own in by_day.items():
+        span = delivery_day(day)
+        if len(own) * SLOT_S == span.duration_s and own[0].start_at == span.start_at:
+            found.append(
+                PublishedSpot(
+                    area=area,
+                    start_at=span.start_at,
+                    slot_s=SLOT_S,
+                    eur_per_mwh=tuple(round(each.eur_per_kwh * 1000, 6) for each in own),
+                    source=own[0].source,
+                )
+            )
+    return found
