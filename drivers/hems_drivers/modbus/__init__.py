@@ -1,0 +1,1 @@
+"""Modbus: one owner per endpoint, and answers that are never another register's."""

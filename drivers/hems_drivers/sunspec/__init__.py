@@ -1,0 +1,1 @@
+"""SunSpec: devices that carry a description of their own registers."""
