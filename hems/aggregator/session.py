@@ -101,6 +101,7 @@ class AggregatorSession:
         self._on_delivered = on_delivered
         self._born = asyncio.Event()
         self._seq_by_topic: dict[str, int] = {}
+        self._published_trust = False
         self._published_envelope_id: str | None = None
         self._live: LiveBody | None = None
         self._reports: deque[_Report] = deque()
@@ -157,19 +158,22 @@ class AggregatorSession:
             self._born.set()
 
     async def _keep_current(self) -> None:
-        """Envelope and live values, as long as somebody can hear them."""
+        """Trust in the clock, envelope and live values, as long as somebody can hear them."""
         live_mono_s = self._clock.monotonic_s()
         while True:
             await self._pause(BEAT_S)
             await self._linked()
             with suppress(OperatingError):
+                if self._clock.wall_is_trusted() is not self._published_trust:
+                    await self._publish_state()
                 await self._publish_envelope()
                 if self._clock.monotonic_s() >= live_mono_s + LIVE_PERIOD_S and self._live is not None:
                     live_mono_s = self._clock.monotonic_s()
                     await self._publish_live(self._live)
 
     async def _publish_state(self) -> None:
-        body = StateBody(online=True, clock_trusted=self._clock.wall_is_trusted())
+        self._published_trust = self._clock.wall_is_trusted()
+        body = StateBody(online=True, clock_trusted=self._published_trust)
         await self._send(self._topics.state, StateMessage(**self._frame(self._topics.state), body=body), retain=True)
 
     async def _publish_envelope(self) -> None:

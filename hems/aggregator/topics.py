@@ -5,7 +5,7 @@ import re
 
 from hems import wire
 from hems.aggregator.messages import StateBody, StateMessage
-from hems.aggregator.ulid import ulid, unix_ms
+from hems.aggregator.ulid import new_ulid, unix_ms
 from hems.domain.errors import BadInputError
 from hems.ports import Clock
 
@@ -47,7 +47,7 @@ def will_for(aggregator_id: str, home_id: str, *, clock: Clock, dice: random.Ran
     """
     now_at = clock.now()
     message = StateMessage(
-        id=ulid(now_at, dice),
+        id=new_ulid(now_at, dice),
         seq=unix_ms(now_at),
         ts=now_at,
         exp=None,

@@ -14,7 +14,7 @@ def unix_ms(at: datetime) -> int:
     return max(0, int(unix_s(at) * 1000))
 
 
-def ulid(at: datetime, dice: random.Random) -> str:
+def new_ulid(at: datetime, dice: random.Random) -> str:
     """A new identifier, 26 characters."""
     value = unix_ms(at) << 80 | dice.getrandbits(80)
     return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))

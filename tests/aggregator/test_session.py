@@ -10,10 +10,10 @@ import pytest
 from hems import wire
 from hems.aggregator import MESSAGES, Topics
 from hems.domain.errors import BadInputError
-from hems.domain.flex import CommitmentState, Delivery, Envelope
+from hems.domain.flex import CommitmentState, Delivery, TelemetryMinute
 from hems.sim import virtual_time
 from hems.sim.virtual_time import VirtualClock
-from tests.support.aggregator_home import BASE, START_AT, Home, RecordingHouse, home_online, minute
+from tests.support.aggregator_home import BASE, START_AT, Home, MemoryOutbox, home_online, minute
 from tests.support.eventually import running
 from tests.support.memory_mqtt import MemoryBroker
 
@@ -53,31 +53,6 @@ def test_birth_and_envelope_are_retained_and_the_will_says_offline() -> None:
         assert (topic, retain, json.loads(payload)["body"]["online"]) == (f"{BASE}/state", True, False)
 
     at_home(story)
-
-
-def test_a_home_that_stops_says_so() -> None:
-    async def main() -> None:
-        async with home_online() as home:
-            broker = home.broker
-            again = home.session_on(home.link)
-            async with running(again.run()):
-                await home.pass_s(1.0)
-            assert json.loads(broker.retained[f"{BASE}/state"])["body"]["online"] is False
-
-    virtual_time.run(main())
-
-
-def test_a_session_that_is_started_again_under_a_standing_link_is_born_again() -> None:
-    async def main() -> None:
-        async with home_online() as home:
-            async with running(home.session_on(home.link).run()):
-                await home.pass_s(1.0)
-            assert json.loads(home.broker.retained[f"{BASE}/state"])["body"]["online"] is False
-            async with running(home.session_on(home.link).run()):
-                await home.pass_s(1.0)
-                assert json.loads(home.broker.retained[f"{BASE}/state"])["body"]["online"] is True
-
-    virtual_time.run(main())
 
 
 def test_after_each_reconnect_comes_birth_then_envelope_then_what_waited() -> None:
@@ -303,6 +278,10 @@ def test_without_a_trusted_clock_no_command_is_taken() -> None:
         answer = await home.ask("setpoint", home.far.setpoint(home.house.in_force, 1_000.0))
         assert answer["refusal"]["code"] == "clock"
         assert home.house.offered == []
+        await home.pass_s(2.0)
+        home.clock.trusted = True
+        await home.pass_s(2.0)
+        assert [each["body"]["clock_trusted"] for each in home.sent("state")] == [True, False, True]
 
     at_home(story)
 
@@ -469,17 +448,17 @@ def test_every_message_that_leaves_is_one_of_the_published_schemas() -> None:
     at_home(story)
 
 
-def test_a_house_that_fails_ends_the_session_for_whoever_supervises_it() -> None:
-    class BrokenHouse(RecordingHouse):
-        def envelope(self) -> Envelope | None:
-            raise RuntimeError("bug")
+def test_an_outbox_that_fails_ends_the_session_for_whoever_supervises_it() -> None:
+    class BrokenOutbox(MemoryOutbox):
+        async def pending(self, count_max: int) -> list[TelemetryMinute]:
+            raise RuntimeError(f"bug while reading {count_max}")
 
     async def main() -> None:
         home = Home(MemoryBroker(), VirtualClock(START_AT))
-        home.house = BrokenHouse(home.clock)
+        home.outbox = BrokenOutbox()
+        session = home.session_on(home.link)
         async with running(home.link.run()):
-            await home.pass_s(1.0)
             with pytest.raises(ExceptionGroup):
-                await home.session_on(home.link).run()
+                await session.run()
 
     virtual_time.run(main())
