@@ -7,7 +7,7 @@ from hems.domain.flex import CommitmentState, Delivery, Envelope, Setpoint, Tele
 
 MINUTE_S = 60.0
 COVERED_MIN_RATIO = 0.8
-"""A step is measured if this share of it is: one lost minute of a quarter hour does not void it, three leave doubt."""
+"""A step is measured if this share of it is: up to three lost minutes do not void a quarter of an hour."""
 
 
 def delivery(
