@@ -65,6 +65,8 @@ class Database:
         """See :class:`hems.store.history.History`."""
         self._path = path
         self._tables = tables
+        self._stands_in = False
+        """Whether nothing that is written now reaches the file: it was opened for reading only, or not at all."""
         self._findings = findings
         self._free_space = free_space
         self._connection = self._opened()
@@ -123,6 +125,8 @@ class Database:
 
     def _write(self, work: Callable[[], object]) -> bool:
         """Do the work in one transaction; a full disk gets a second try, a damaged file a fresh one."""
+        if self._stands_in and not self._regained():
+            return False
         for last in (False, True):
             try:
                 with self._connection:
@@ -138,8 +142,6 @@ class Database:
                     self._findings.failed(self._path.name, error)
                     return False
             else:
-                if self._in_memory:
-                    return False
                 self._findings.works(self._path.name)
                 return True
         raise AssertionError("unreachable")
@@ -150,9 +152,23 @@ class Database:
         self._set_aside(why)
         self._connection = self._opened()
 
+    def _regained(self) -> bool:
+        """Whether the file can be written again; what was kept in memory meanwhile goes along."""
+        try:
+            fresh = self._connected(str(self._path))
+        except (OSError, sqlite3.Error):
+            return False
+        for table in self._tables:
+            unsaved = self._connection.execute(f"SELECT * FROM unsaved_{table.name}")  # noqa: S608 - as above
+            fresh.executemany(table.insert(f"unsaved_{table.name}"), unsaved)
+        self._connection.close()
+        self._connection = fresh
+        self._stands_in = False
+        return True
+
     def _opened(self) -> sqlite3.Connection:
         """The file, the file after a second try, the file for reading only, or nothing but memory."""
-        self._in_memory = False
+        self._stands_in = False
         for _ in range(2):
             try:
                 return self._connected(str(self._path))
@@ -163,10 +179,10 @@ class Database:
                 elif not (_is_full(error) and self._free_space()):
                     break
         self._findings.failed(self._path.name, trouble)
+        self._stands_in = True
         try:
             return self._connected(f"{self._path.absolute().as_uri()}?immutable=1", writable=False)
         except sqlite3.Error:
-            self._in_memory = True
             return self._connected(":memory:")
 
     def _connected(self, target: str, *, writable: bool = True) -> sqlite3.Connection:

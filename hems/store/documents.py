@@ -7,6 +7,7 @@ an unreadable file in up to 58 % of 300 kills. Here a document is replaced as a 
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +19,7 @@ from hems import wire
 from hems.domain.errors import BadInputError
 from hems.ports import Files
 from hems.store.findings import Findings
-from hems.store.quarantine import set_aside
+from hems.store.quarantine import names_in, set_aside
 
 T = TypeVar("T")
 
@@ -26,6 +27,11 @@ SIZE_MAX_BYTES = 200_000
 """Every change writes the whole file; 200 changes a day of this size are 40 MB of the daily 60 MB."""
 
 Tables = dict[str, dict[str, Any]]
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
+    return TypeAdapter(kind)
 
 
 class AtomicStorage(Storage):
@@ -61,6 +67,8 @@ class AtomicStorage(Storage):
             text = json.dumps(data, allow_nan=False, ensure_ascii=False, sort_keys=True)
         except (TypeError, ValueError) as error:
             raise BadInputError(f"{self._path}: cannot be stored: {error}; nothing was changed") from None
+        if self.durable and text == self._text:
+            return
         content = _wrapped(self._schema, self._generation + 1, data)
         if len(content) > SIZE_MAX_BYTES:
             raise BadInputError(
@@ -81,23 +89,19 @@ class AtomicStorage(Storage):
         self._files.rename(fresh, self._path)
 
     def _load(self) -> None:
-        interrupted = self._sweep()
-        missing = self._files.size(self._path) is None
+        names_in(self._files, self._path.rpartition("/")[0], self._findings)
+        fresh = f"{self._path}.new"
+        interrupted = self._files.size(self._path) is None and self._files.size(fresh) is not None
         if self._take(self._path):
             self._check_previous()
-        elif self._take(f"{self._path}.prev") and not (missing and interrupted):
-            self._findings.tell(self._path, "the document before it is used; the last change is lost")
-
-    def _sweep(self) -> bool:
-        """Remove what an interrupted write left; True if there was something."""
-        fresh = f"{self._path}.new"
-        left = True
+        elif self._take(f"{self._path}.prev"):
+            if not interrupted:
+                self._findings.tell(self._path, "the document before it is used; the last change is lost")
+            self._files.rename(f"{self._path}.prev", self._path)
         try:
-            left = self._files.size(fresh) is not None
             self._files.remove(fresh)
         except OSError as error:
             set_aside(self._files, fresh, self._findings, why=f"cannot be removed ({error})")
-        return left
 
     def _check_previous(self) -> None:
         """Nothing may be in the place of the document before, where no document could be put."""
@@ -117,7 +121,7 @@ class AtomicStorage(Storage):
         except (OSError, ValueError, RecursionError) as error:
             set_aside(self._files, path, self._findings, why=f"cannot be used ({error})")
             return False
-        self._text = json.dumps(data)
+        self._text = json.dumps(data, ensure_ascii=False, sort_keys=True)
         return True
 
 
@@ -154,7 +158,8 @@ class Documents(Generic[T]):
         """See :meth:`open`."""
         self._storage = storage
         self._database = TinyDB(storage=lambda: storage)
-        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+        form: Any = kind
+        self._adapter: TypeAdapter[T] = _adapter(form)
         self._place = place
         self._values: dict[str, T] = {}
         for entry in self._database:
@@ -193,7 +198,12 @@ class Documents(Generic[T]):
         """
         plain = self._adapter.dump_python(value, mode="json", warnings="none")
         kept = self._parsed(plain, key)
-        self._database.upsert({"key": key, "value": plain}, where("key") == key)
+        # TinyDB's own upsert writes the file twice: an update of nothing, then an insertion.
+        entry = {"key": key, "value": plain}
+        if self._database.contains(where("key") == key):
+            self._database.update(entry, where("key") == key)
+        else:
+            self._database.insert(entry)
         self._values[key] = kept
         return self._storage.durable
 

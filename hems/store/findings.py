@@ -32,7 +32,7 @@ class Findings:
 
     def __init__(self) -> None:
         self._found: deque[Finding] = deque(maxlen=KEPT_MAX)
-        self._failing: dict[str, Finding] = {}
+        self._failing: set[str] = set()
 
     @property
     def found(self) -> tuple[Finding, ...]:
@@ -40,9 +40,9 @@ class Findings:
         return tuple(self._found)
 
     @property
-    def failing(self) -> tuple[Finding, ...]:
-        """Stores whose last write did not reach the disk: an alarm while there are any."""
-        return tuple(self._failing.values())
+    def failing(self) -> tuple[str, ...]:
+        """Places whose last write did not reach the disk: an alarm while there are any."""
+        return tuple(sorted(self._failing))
 
     def tell(self, place: str, text: str) -> None:
         """Keep a finding and log it; the same again is not repeated."""
@@ -55,11 +55,12 @@ class Findings:
         """A write did not reach the disk."""
         if place not in self._failing:
             log.error("%s: the disk does not take it, going on in memory: %s", place, error)
-        self._failing[place] = Finding(place=place, text=f"the disk does not take it: {error}")
+        self._failing.add(place)
 
     def works(self, place: str) -> None:
         """A write reached the disk."""
-        if self._failing.pop(place, None) is not None:
+        if place in self._failing:
+            self._failing.remove(place)
             log.info("%s: written again", place)
 
     @contextmanager

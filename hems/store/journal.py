@@ -17,7 +17,7 @@ from hems.domain.errors import BadInputError
 from hems.domain.site import DeviceId
 from hems.ports import Files
 from hems.store.findings import Findings
-from hems.store.quarantine import set_aside
+from hems.store.quarantine import names_in, set_aside
 
 FILE_MAX_BYTES = 1 << 20
 KEPT_D = 366
@@ -82,12 +82,7 @@ class EpisodeJournal:
         return None
 
     def _open(self) -> None:
-        try:
-            names = self._files.names(self._folder)
-        except NotADirectoryError:
-            set_aside(self._files, self._folder, self._findings, why="a file where a folder should be")
-            return
-        for name in names:
+        for name in names_in(self._files, self._folder, self._findings):
             if not _is_ours(name):
                 continue
             path = f"{self._folder}/{name}"
@@ -124,6 +119,9 @@ class EpisodeJournal:
         if last is not None:
             if self._ends[last] + bytes_needed <= self._file_max_bytes and _day(last) >= day:
                 return last
+            # What a failed write left there would come back beside its second try in the next file.
+            self._files.truncate(f"{self._folder}/{last}", self._ends[last])
+            self._files.sync_content(f"{self._folder}/{last}")
             # A clock set back goes on in the newest day: names sort in the order of writing.
             day = max(day, _day(last))
             number = int(last[11:14]) + 1 if _day(last) == day else 1

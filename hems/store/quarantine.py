@@ -18,3 +18,16 @@ def set_aside(files: Files, path: str, findings: Findings, *, why: str) -> None:
         findings.tell(path, f"{why}; it cannot be set aside either ({error})")
     else:
         findings.tell(path, f"{why}; set aside as {name}.damaged-{number}")
+
+
+def names_in(files: Files, folder: str, findings: Findings) -> list[str]:
+    """Names in a folder; a file in its place is set aside, so that the folder can be made.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        return files.names(folder)
+    except NotADirectoryError:
+        set_aside(files, folder, findings, why="a file where a folder should be")
+        return []

@@ -15,7 +15,7 @@ from hems.ports import Files
 from hems.store import document
 from hems.store.findings import Findings
 from hems.store.framing import Gap, Record, Window, framed, scan
-from hems.store.quarantine import set_aside
+from hems.store.quarantine import names_in, set_aside
 
 SEGMENT_MAX_BYTES = 16 << 20
 RESERVE_BYTES = 1 << 20
@@ -127,7 +127,7 @@ class SegmentLog:
         return f"{self._folder}/{number:08}.seg"
 
     def _open(self) -> None:
-        for name in self._names():
+        for name in names_in(self._files, self._folder, self._findings):
             path = f"{self._folder}/{name}"
             if name.endswith(".new"):
                 self._files.remove(path)
@@ -144,13 +144,6 @@ class SegmentLog:
             self._sizes[int(match[1])] = self._files.size(path) or 0
         if self._sizes:
             self._find_end(self.numbers[-1])
-
-    def _names(self) -> list[str]:
-        try:
-            return self._files.names(self._folder)
-        except NotADirectoryError:
-            set_aside(self._files, self._folder, self._findings, why="a file where a folder should be")
-            return []
 
     def _find_end(self, number: int) -> None:
         path = self.path(number)
@@ -174,7 +167,9 @@ class SegmentLog:
     def _begin(self, bytes_needed: int) -> None:
         if self._sizes:
             last = self.numbers[-1]
+            # Also what a failed write left there, or it would come back beside its second try in the next segment.
             self._files.truncate(self.path(last), self._end)
+            self._files.sync_content(self.path(last))
             self._sizes[last] = self._end
         number = self._number_max + 1
         path = self.path(number)
