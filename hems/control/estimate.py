@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hems.control import residual
 from hems.control.plausible import (
     plausible_battery,
     plausible_charger,
@@ -11,8 +12,9 @@ from hems.control.plausible import (
     plausible_heat_pump,
     plausible_pv,
 )
-from hems.control.state import ControlState, HourHigh
-from hems.domain.power import ALL_PHASES, Phase, PhaseValues
+from hems.control.residual import Span
+from hems.control.state import ControlState, Drawn, HourHigh
+from hems.domain.power import VOLTAGE_V, PhaseValues, spread
 from hems.domain.reading import (
     BatteryValues,
     ChargerValues,
@@ -28,6 +30,8 @@ from hems.domain.time import Now
 T = TypeVar("T")
 D = TypeVar("D", bound=Controllable)
 
+FUSE_USE_RATIO = 0.95
+"""Share of a fuse's rating that is planned with: at 5 % under nominal voltage the same power takes 5 % more current."""
 DEVICE_AGE_MAX_S = 30.0
 """A device reading older than this is not acted on; half the shortest lease. Step drives with longer ticks poll
 every tick, so their readings are fresh."""
@@ -56,6 +60,7 @@ class Estimate:
     silent: frozenset[DeviceId]
     device_phase_w: PhaseValues
     """Power of all metered devices per phase [W]."""
+    drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]]
     overdrawing_since_mono_s: Mapping[DeviceId, float]
     disobeying_w: Mapping[DeviceId, float]
     """Power of the devices that have drawn more than they were told for too long, > 0 [W]. The others make room."""
@@ -84,13 +89,30 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     silent = {device.id for device in site.controllables if device.id not in answering}
     if grid is None:
         silent.add(site.meter.id)
-    devices = _device_phase_power(site, pv, batteries, chargers, heat_pumps)
-    residual_w = None if grid is None else grid.power_w - devices.total
-    high = None if grid is None else _residual_high(site, grid, devices)
+    present_w = _phase_power(site, pv, batteries, chargers, heat_pumps)
+    devices = _sum(present_w)
+    grid_mono_s = now.mono_s if image.grid is None else image.grid.mono_s
+    read_mono_s = {
+        device_id: reading.mono_s
+        for group in (image.pv, image.batteries, image.chargers, image.heat_pumps)
+        for device_id, reading in group.items()
+    }
+    drawn_lately = residual.drawn_lately(state, present_w, read_mono_s=read_mono_s, grid_mono_s=grid_mono_s, now=now)
+    span = residual.span_of(drawn_lately)
+    residual_w, high = None, None
+    if grid is not None:
+        residual_w = residual.nearest_w(
+            state.residual_w,
+            grid_w=grid.power_w,
+            present_w=devices.total,
+            low_w=span.low_w.total,
+            high_w=span.high_w.total,
+        )
+        high = _residual_high(state, grid, devices, span)
     # The meter lags behind the devices: its high may still hold what a device drew a moment ago. For this tick that is
     # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
     drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
-    lasting = None if grid is None else _residual_high(site, grid, drawn)
+    lasting = None if grid is None or high is None else high.lowest_with(_phase_high(site, grid, drawn))
     overdrawing = _overdrawing(state, {**batteries, **chargers, **heat_pumps}, now)
     return Estimate(
         grid=grid,
@@ -103,6 +125,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
         device_phase_w=devices,
+        drawn_lately=drawn_lately,
         overdrawing_since_mono_s={device_id: since_mono_s for device_id, (since_mono_s, _) in overdrawing.items()},
         disobeying_w={
             device_id: power_w
@@ -137,32 +160,63 @@ def _overdrawing(
     return found
 
 
-def _device_phase_power(
+def _phase_power(
     site: Site,
     pv: Mapping[DeviceId, PvValues],
     batteries: Mapping[DeviceId, BatteryValues],
     chargers: Mapping[DeviceId, ChargerValues],
     heat_pumps: Mapping[DeviceId, HeatPumpValues],
-) -> PhaseValues:
-    parts = [(pv[plant.id].power_w, plant.phases) for plant in site.pv if plant.id in pv]
-    parts += [(batteries[each.id].power_w, each.phases) for each in site.batteries if each.id in batteries]
-    parts += [(heat_pumps[each.id].power_w, each.phases) for each in site.heat_pumps if each.id in heat_pumps]
+) -> dict[DeviceId, PhaseValues]:
+    """Power per phase of every device that answers."""
+    found = {plant.id: spread(pv[plant.id].power_w, plant.phases) for plant in site.pv if plant.id in pv}
+    for battery in site.batteries:
+        if battery.id in batteries:
+            found[battery.id] = spread(batteries[battery.id].power_w, battery.phases)
+    for pump in site.heat_pumps:
+        if pump.id in heat_pumps:
+            found[pump.id] = spread(heat_pumps[pump.id].power_w, pump.phases)
     for charger in site.chargers:
         if (values := chargers.get(charger.id)) is not None:
-            parts.append((values.power_w, charger.wired_phases(values.phase_count)))
-    sum_w = dict.fromkeys(ALL_PHASES, 0.0)
-    for power_w, phases in parts:
-        share_w = power_w / len(phases)
-        for phase in phases:
-            sum_w[phase] += share_w
-    return PhaseValues(l1=sum_w[Phase.L1], l2=sum_w[Phase.L2], l3=sum_w[Phase.L3])
+            found[charger.id] = spread(values.power_w, charger.wired_phases(values.phase_count))
+    return found
 
 
-def _residual_high(site: Site, grid: GridValues, devices: PhaseValues) -> PhaseValues:
-    """Where the meter does not tell phases apart, each phase might carry the whole residual load."""
+def _sum(present_w: Mapping[DeviceId, PhaseValues]) -> PhaseValues:
+    l1 = l2 = l3 = 0.0
+    for each in present_w.values():
+        l1, l2, l3 = l1 + each.l1, l2 + each.l2, l3 + each.l3
+    return PhaseValues(l1=l1, l2=l2, l3=l3)
+
+
+def _residual_high(state: ControlState, grid: GridValues, devices: PhaseValues, span: Span) -> PhaseValues:
+    """Highest residual load per phase that fits grid and devices and is nearest to the one before."""
+    site = state.site
+    full_w = site.circuits[0].fuse_a * VOLTAGE_V * FUSE_USE_RATIO
+    if grid.phase_power_high_w is not None:
+        return residual.nearest_phases(
+            state.residual_high_w, grid_w=grid.phase_power_high_w, present_w=devices, span=span, full_w=full_w
+        )
+    if grid.power_w > full_w:
+        return _on_any_phase(site, grid.power_w - span.low_w.total)
+    before_w = None if state.residual_high_w is None else state.residual_high_w.l1
+    whole_w = residual.nearest_w(
+        before_w,
+        grid_w=grid.power_w,
+        present_w=devices.total,
+        low_w=span.low_w.total,
+        high_w=span.high_w.total,
+    )
+    return _on_any_phase(site, whole_w)
+
+
+def _phase_high(site: Site, grid: GridValues, devices: PhaseValues) -> PhaseValues:
     if grid.phase_power_high_w is not None:
         return grid.phase_power_high_w - devices
-    whole_w = grid.power_w - devices.total
+    return _on_any_phase(site, grid.power_w - devices.total)
+
+
+def _on_any_phase(site: Site, whole_w: float) -> PhaseValues:
+    """Where the meter does not tell phases apart, each phase might carry the whole residual load."""
     if site.connection.phase_count == 1:
         return PhaseValues(l1=whole_w)
     return PhaseValues(l1=whole_w, l2=whole_w, l3=whole_w)

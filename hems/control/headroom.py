@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from hems.control.estimate import Estimate
+from hems.control.estimate import FUSE_USE_RATIO, Estimate
 from hems.control.state import ControlState, HourHigh
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase, PhaseValues, spread
 from hems.domain.site import MAIN, Battery, Charger, Circuit, CircuitId, Controllable, PvPlant, Site
 from hems.domain.time import Now
 
-FUSE_USE_RATIO = 0.95
-"""Share of a fuse's rating that is planned with: at 5 % under nominal voltage the same power takes 5 % more current."""
 UNSEEN_STEP_A = 13.0
 """What can switch on unseen between two readings: one 3 kW appliance on one phase, the most that a plug carries [A]."""
 HOUSE_SHARE_RATIO = 0.72

@@ -21,6 +21,15 @@ class HourHigh:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Power of one device at a moment, measured, or (``told``) asked for."""
+
+    mono_s: float
+    phase_w: PhaseValues
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchMemory:
     """When a device that runs or rests was last switched; None: not since start."""
 
@@ -67,6 +76,11 @@ class ControlState:
     limit_sources: tuple[tuple[Authority, str], ...] = ()
     residual_highs: tuple[HourHigh, ...] = ()
     """One entry per hour, oldest first, at most a day."""
+    residual_w: float | None = None
+    """Load that nothing controls, as at the tick before [W]; None: not known yet."""
+    residual_high_w: PhaseValues | None = None
+    drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]] = field(default_factory=dict)
+    """What each device drew and was told in the last seconds, oldest first."""
     device_phase_w: PhaseValues | None = None
     """Power of all metered devices per phase at the tick before [W]."""
     told_power_w: Mapping[DeviceId, float] = field(default_factory=dict)

@@ -51,6 +51,10 @@ class PhaseValues:
         """The higher value on each phase."""
         return PhaseValues(l1=max(self.l1, other.l1), l2=max(self.l2, other.l2), l3=max(self.l3, other.l3))
 
+    def lowest_with(self, other: "PhaseValues") -> "PhaseValues":
+        """The lower value on each phase."""
+        return PhaseValues(l1=min(self.l1, other.l1), l2=min(self.l2, other.l2), l3=min(self.l3, other.l3))
+
 
 def spread(total: float, phases: tuple[Phase, ...]) -> PhaseValues:
     """A balanced load: the total in equal parts over the phases it is wired to."""

@@ -1,0 +1,127 @@
+"""The load that nothing controls, from readings that are never of the same moment.
+
+The residual is the grid's power less that of the devices. A meter lags by a second or two, a charger tells its power
+every ten, an inverter follows its command a moment later: subtract readings of different moments, and every step that
+we command ourselves looks like a step of the house, which is then answered, which looks like another. With a battery
+that ends in swings of its full power each second (seen in the first run of the daemon at one tick a second).
+
+So each device has a span: everything that it may have drawn since shortly before the grid was read, by what it said
+and by what it was told lately. The residual lies in the grid's power less these spans; of that interval the value
+nearest to the one before is taken. When nothing moves the spans are points and the residual is exact; while
+something moves it stays, unless no explanation but the house itself is left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hems.control.state import ControlState, Drawn
+from hems.domain.power import PhaseValues, spread
+from hems.domain.site import Charger, Controllable, DeviceId, PvPlant
+from hems.domain.time import Now
+
+LAG_S = 3.0
+"""Grid meters are late by up to two seconds, device readings by one [s]."""
+RESPONSE_S = 5.0
+"""A device whose power is read every second or two shows by then what it makes of a new command [s]."""
+SELDOM_S = 2.5
+"""A reading older than this comes seldom: most chargers tell their power every ten seconds [s]."""
+SELDOM_RESPONSE_S = 30.0
+"""From a new command to the reading that shows it, where readings come seldom: cars take half of it to start [s]."""
+STEP_W = 100.0
+"""A command that differs by less from what is measured is no step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Least and most that all metered devices together may have drawn, per phase [W]."""
+
+    low_w: PhaseValues
+    high_w: PhaseValues
+
+
+def drawn_lately(
+    state: ControlState,
+    present_w: Mapping[DeviceId, PhaseValues],
+    *,
+    read_mono_s: Mapping[DeviceId, float],
+    grid_mono_s: float,
+    now: Now,
+) -> dict[DeviceId, tuple[Drawn, ...]]:
+    """What each answering device drew, or was told, since shortly before the grid was read; the present last.
+
+    Args:
+        state: with what was known at the tick before.
+        present_w: measured per phase now.
+        read_mono_s: when each of them was read.
+        grid_mono_s: when the grid was read.
+        now: this tick.
+    """
+    oldest_s = min(grid_mono_s, now.mono_s) - LAG_S
+    found: dict[DeviceId, tuple[Drawn, ...]] = {}
+    for device in state.site.controllables:
+        if (phase_w := present_w.get(device.id)) is None:
+            continue
+        response_s = SELDOM_RESPONSE_S if now.mono_s - read_mono_s[device.id] > SELDOM_S else RESPONSE_S
+        kept = [
+            each
+            for each in state.drawn_lately.get(device.id, ())
+            if (now.mono_s - each.mono_s < response_s if each.told else each.mono_s >= oldest_s)
+        ]
+        if (told := _new_command(state, device, phase_w, response_s, now)) is not None:
+            kept.append(told)
+        found[device.id] = (*kept, Drawn(mono_s=now.mono_s, phase_w=phase_w))
+    return found
+
+
+def span_of(drawn: Mapping[DeviceId, tuple[Drawn, ...]]) -> Span:
+    """All devices together."""
+    low_w, high_w = PhaseValues(), PhaseValues()
+    for entries in drawn.values():
+        least = most = entries[-1].phase_w
+        for each in entries[:-1]:
+            least, most = least.lowest_with(each.phase_w), most.highest_with(each.phase_w)
+        low_w, high_w = low_w + least, high_w + most
+    return Span(low_w=low_w, high_w=high_w)
+
+
+def nearest_w(before_w: float | None, *, grid_w: float, present_w: float, low_w: float, high_w: float) -> float:
+    """The residual that fits grid and spans and is nearest to the one before; as measured where there was none [W]."""
+    if before_w is None:
+        return grid_w - present_w
+    return min(max(before_w, grid_w - high_w), grid_w - low_w)
+
+
+def nearest_phases(
+    before_w: PhaseValues | None, *, grid_w: PhaseValues, present_w: PhaseValues, span: Span, full_w: float
+) -> PhaseValues:
+    """As :func:`nearest_w`, phase by phase; the highest that fits on phases that carry more than ``full_w``.
+
+    As long as the fuse bears what is measured there is time to find out whose power it is. Beyond, there is none.
+    """
+    if before_w is None:
+        return grid_w - present_w
+    highest = grid_w - span.low_w
+    nearest = before_w.highest_with(grid_w - span.high_w).lowest_with(highest)
+    return PhaseValues(
+        l1=highest.l1 if grid_w.l1 > full_w else nearest.l1,
+        l2=highest.l2 if grid_w.l2 > full_w else nearest.l2,
+        l3=highest.l3 if grid_w.l3 > full_w else nearest.l3,
+    )
+
+
+def _new_command(
+    state: ControlState, device: Controllable, present_w: PhaseValues, response_s: float, now: Now
+) -> Drawn | None:
+    """What a device was told at the tick before, if it should still be on its way there."""
+    told_w, told_mono_s = state.told_power_w.get(device.id), state.ticked_mono_s
+    if told_w is None or told_mono_s is None or isinstance(device, PvPlant):
+        return None
+    if now.mono_s - told_mono_s >= response_s or abs(told_w - present_w.total) < STEP_W:
+        return None
+    entries = state.drawn_lately.get(device.id, ())
+    if any(each.told and abs(each.phase_w.total - told_w) < STEP_W for each in entries):
+        return None  # told before: its time runs since then
+    phases = device.phases
+    if isinstance(device, Charger) and (memory := state.switches.get(device.id)) is not None and memory.phase_count:
+        phases = device.wired_phases(memory.phase_count)
+    return Drawn(mono_s=told_mono_s, phase_w=spread(told_w, phases), told=True)
