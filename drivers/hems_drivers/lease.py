@@ -35,6 +35,7 @@ class WriteGate:
         self._deadband_w = max(DEADBAND_W, DEADBAND_RATIO * power_max_w)
         self.power_w: float | None = None
         """What it was told last; None: released."""
+        self._known = False
         self._refresh_mono_s = float("-inf")
         self._lease: Lease | None = None
 
@@ -50,11 +51,11 @@ class WriteGate:
 
     def refresh_due(self, mono_s: float) -> bool:
         """Whether the device's timer has to be set again, or nothing is known of it."""
-        return mono_s >= self._refresh_mono_s
+        return not self._known or mono_s >= self._refresh_mono_s
 
     def written(self, power_w: float | None, *, lease: Lease, mono_s: float, whole: bool) -> None:
         """The device holds this value now; ``whole``: its timer was set as well."""
-        self.power_w = power_w
+        self.power_w, self._known = power_w, True
         if power_w is None:
             self._refresh_mono_s = float("inf")  # no timer runs for what was released
         elif whole:
@@ -67,7 +68,7 @@ class WriteGate:
 
     def doubt(self) -> None:
         """What the device holds is not known: the next command is written in any case."""
-        self._refresh_mono_s = float("-inf")
+        self._known = False
 
     def rested(self) -> None:
         """The device was put to rest."""

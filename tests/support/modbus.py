@@ -17,6 +17,7 @@ from sunspec2.file.client import FileClientModel  # type: ignore[import-untyped]
 from hems.ports import Clock
 from hems.runtime.clock import SystemClock
 from hems_drivers.modbus.link import Links, LinkTiming
+from hems_drivers.sunspec.models import Block
 from tests.support.eventually import eventually
 
 FOLDER = Path(__file__).parents[1] / "drivers" / "sunspec"
@@ -46,6 +47,11 @@ def model(model_id: int, points: Mapping[str, object]) -> list[int]:
     words = list(struct.unpack(f">{len(content) // 2}H", content))
     words[1] = len(words) - 2
     return words
+
+
+def block(model_id: int, points: Mapping[str, object]) -> Block:
+    """The same as read by the driver."""
+    return Block(model_id=model_id, words=tuple(model(model_id, points)))
 
 
 COMMON = {"Mn": "Maker", "Md": "Box 6", "Vr": "1.0", "SN": "S-1"}
@@ -203,18 +209,24 @@ class Peer:
     requests: list[bytes] = field(default_factory=list)
     connection_count: int = 0
     refuses: bool = False
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def hang_up(self) -> None:
+        """End all connections."""
+        for writer in self.writers:
+            writer.transport.abort()
 
 
 @asynccontextmanager
 async def scripted(script: Script, *, rtu: bool = False, one_at_a_time: bool = False) -> AsyncIterator[Peer]:
-    peer, tasks, open_now = Peer(), set[asyncio.Task[None]](), set[asyncio.StreamWriter]()
+    peer, tasks = Peer(), set[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if peer.refuses or (one_at_a_time and open_now):
+        if peer.refuses or (one_at_a_time and peer.writers):
             writer.transport.abort()
             return
         peer.connection_count += 1
-        open_now.add(writer)
+        peer.writers.add(writer)
         try:
             while True:
                 request = await _request(reader, rtu=rtu)
@@ -223,7 +235,7 @@ async def scripted(script: Script, *, rtu: bool = False, one_at_a_time: bool = F
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            open_now.discard(writer)
+            peer.writers.discard(writer)
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()

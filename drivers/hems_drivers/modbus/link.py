@@ -72,7 +72,7 @@ class Link:
     def __init__(self, endpoint: Endpoint, *, clock: Clock, random: Random, timing: LinkTiming) -> None:
         self.endpoint = endpoint
         self.connection_count = 0
-        """How many times it was opened. Another number than before: whoever is there may be another one."""
+        """How many times it was opened."""
         self._clock, self._random, self._timing = clock, random, timing
         self._jobs: list[tuple[tuple[bool, float, int], _Job]] = []
         self._numbers = itertools.count()
@@ -83,6 +83,11 @@ class Link:
         self._connecting = Backoff(random)
         self._units: dict[int, Backoff] = {}
         self._free_mono_s = float("-inf")
+
+    @property
+    def connection(self) -> int | None:
+        """Number of the open connection; None if there is none. Another number: whoever is there may be another one."""
+        return self.connection_count if self._connection is not None and self._connection.fault is None else None
 
     @asynccontextmanager
     async def in_use(self) -> AsyncIterator[None]:
@@ -138,7 +143,7 @@ class Link:
     ) -> None:
         """Write adjacent registers in one request, before all reads.
 
-        With ``on_connection`` it is sent on that connection only (see :attr:`connection_count`).
+        With ``on_connection`` it is sent on that connection only (see :attr:`connection`).
 
         Raises:
             LinkDownError, ReconnectedError: nothing was sent.

@@ -18,7 +18,7 @@ Read = Callable[[int, int], Awaitable[tuple[int, ...]]]
 BASES = (40_000, 50_000, 0)
 MARKER = (0x5375, 0x6E53)
 """The characters SunS."""
-END_ID = 0xFFFF
+END = (0xFFFF, 0)
 MODEL_COUNT_MAX = 100
 LENGTH_MAX = 1_000
 """Longer than any model of the tables; a longer one is not a header."""
@@ -106,7 +106,7 @@ async def _header(read: Read, address: int) -> Header | None:
 async def _walk(read: Read, base: int, *, name: str) -> tuple[Place, ...]:
     places: list[Place] = []
     address, header = base + 2, await _header(read, base + 2)
-    while header is not None and header[0] != END_ID and len(places) < MODEL_COUNT_MAX:
+    while header is not None and header[0] != END[0] and len(places) < MODEL_COUNT_MAX:
         if not _possible(header):
             log.warning("%s: no model at %s, where the one before ends; those after it are not used", name, address)
             break
@@ -124,24 +124,33 @@ async def _length(read: Read, address: int, header: Header, *, name: str) -> tup
     """
     model_id, stated = header
     official = MODELS[model_id].lengths if model_id in MODELS else ()
-    candidates = dict.fromkeys((stated,) if stated in official else (stated, *official))
-    following = {length: await _header(read, address + 2 + length) for length in candidates}
-    for test in (_certain, _possible):
+    following: dict[int, Header | None] = {}
+    for length in dict.fromkeys((stated, *official)):
+        following[length] = await _header(read, address + 2 + length)
+        if _is_known(following[length]):
+            break
+    for test in (_is_known, _is_end, _possible):
         for length, found in following.items():
-            if found is not None and test(found):
+            if test(found):
                 if length != stated:
                     log.warning("%s: model %s has %s registers, not %s as it says", name, model_id, length, stated)
                 return length, found
     return stated, following[stated]
 
 
-def _certain(header: Header) -> bool:
-    """Whether two registers are the end of the map, or the header of a model whose length is known."""
-    model_id, length = header
-    return model_id == END_ID or (model_id in MODELS and length in MODELS[model_id].lengths)
+def _is_known(header: Header | None) -> bool:
+    """Whether two registers are the header of a model whose length is known: no chance hit."""
+    return header is not None and header[0] in MODELS and header[1] in MODELS[header[0]].lengths
 
 
-def _possible(header: Header) -> bool:
-    """Whether two registers can be the header of a model."""
+def _is_end(header: Header | None) -> bool:
+    """Whether two registers are the end of the map; two that hold nothing can look like it."""
+    return header == END
+
+
+def _possible(header: Header | None) -> bool:
+    """Whether two registers can be the header of a model, or an end marker without its second half."""
+    if header is None:
+        return False
     model_id, length = header
-    return model_id == END_ID or ((model_id in STANDARD_IDS or model_id in VENDOR_IDS) and 0 < length <= LENGTH_MAX)
+    return model_id == END[0] or ((model_id in STANDARD_IDS or model_id in VENDOR_IDS) and 0 < length <= LENGTH_MAX)

@@ -117,8 +117,8 @@ class SunSpecDriver:
     async def _ready(self) -> Session:
         """The box as known on this connection; identified anew after a reconnect and once a minute."""
         async with self._identifying:
-            session, connection = self._session, self._link.connection_count
-            if session is not None and session.unit.connection != connection:
+            session = self._session
+            if session is not None and session.unit.connection != self._link.connection:
                 session = None
             if session is not None and self._clock.monotonic_s() < self._identified_mono_s + IDENTITY_PERIOD_S:
                 return session
@@ -141,7 +141,7 @@ class SunSpecDriver:
             words = await self._link.read(
                 unit=self._unit, address=address, count=count, priority=Priority.DISCOVERY, on_connection=connection
             )
-            connection = self._link.connection_count
+            connection = connection or self._link.connection_count
             return words
 
         box = await discover(read, name=self._name)

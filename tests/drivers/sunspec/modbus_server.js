@@ -23,7 +23,7 @@ const server = new ServerTCP({
         if (readOnly.has(address)) throw { modbusErrorCode: 3 };
         image.words[index(address)] = value;
     },
-}, { host: "127.0.0.1", port: -1, unitID: 1 });
+}, { host: "127.0.0.1", port: "0", unitID: 1 });
 
 server._server.on("connection", (socket) => socket.on("data", (data) => {
     if (data[7] === 6 || data[7] === 16) say("wrote " + data.subarray(6).toString("hex"));

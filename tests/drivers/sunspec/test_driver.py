@@ -1,0 +1,435 @@
+"""The driver against servers of other people's making: what it reads, and every byte that it writes."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from hems.domain.command import Action, Authority, BatteryPower, ChargeCurrent, Command, Lease, ProductionLimit
+from hems.domain.errors import OperatingError
+from hems.domain.power import PhaseValues
+from hems.domain.reading import BatteryValues, GridValues, PvValues, Quality
+from hems.domain.site import DeviceId
+from hems.domain.wiring import ModbusTcpConnection
+from hems.ports import Answer, DeviceReading, Driver, Outcome
+from hems.runtime.clock import ScaledClock
+from hems_drivers.sunspec.driver import SunSpecDriver, sunspec_driver
+from tests.support.eventually import clock_at, eventually, running
+from tests.support.houses import BATTERY, GRID, PV, home_a
+from tests.support.modbus import (
+    FAST,
+    Peer,
+    Script,
+    Server,
+    asked,
+    compiled,
+    hybrid,
+    image,
+    libmodbus,
+    links,
+    modbus_serial,
+    place,
+    scripted,
+    tcp,
+)
+
+SPEED = 20.0
+"""House seconds in a real one: a refresh of 20 s comes after one."""
+SITE = home_a()
+STACKS = ("modbus-serial", "libmodbus")
+ACCEPTED = Answer(outcome=Outcome.ACCEPTED)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("libmodbus"))
+
+
+@dataclass
+class House:
+    """A running driver and what it reported."""
+
+    driver: SunSpecDriver
+    clock: ScaledClock
+    latest: dict[DeviceId, DeviceReading]
+
+    async def read(self) -> None:
+        """Until every device has been read once more."""
+        self.latest.clear()
+        await eventually(lambda: self.latest.keys() == self.driver.devices, what="a reading of every device")
+
+    async def order(
+        self,
+        action: Action,
+        *,
+        device_id: DeviceId = BATTERY,
+        authority: Authority = Authority.PLAN,
+        lease_s: float = 60.0,
+    ) -> Answer:
+        lease = Lease(granted_mono_s=self.clock.monotonic_s(), duration_s=lease_s)
+        return await self.driver.apply(Command(device_id=device_id, action=action, lease=lease, authority=authority))
+
+
+@asynccontextmanager
+async def house(port: int, *, speed: float = SPEED, period_s: float = 1.0, **roles: object) -> AsyncIterator[House]:
+    clock = clock_at(speed)
+    wanted = {"meter": SITE.meter, "pv": SITE.pv[0], "battery": SITE.batteries[0]} | roles
+    driver = sunspec_driver(
+        ModbusTcpConnection(host="127.0.0.1", port=port),
+        links=links(clock, FAST),
+        clock=clock,
+        period_s=period_s,
+        **wanted,  # type: ignore[arg-type]
+    )
+    latest: dict[DeviceId, DeviceReading] = {}
+
+    def report(device_id: DeviceId, reading: DeviceReading) -> None:
+        latest[device_id] = reading
+
+    async with running(driver.run(report)):
+        yield House(driver, clock, latest)
+
+
+@asynccontextmanager
+async def served(stack: str, program: Path, folder: Path, words: Sequence[int]) -> AsyncIterator[Server]:
+    server = modbus_serial(folder, words) if stack == "modbus-serial" else libmodbus(program, folder, words)
+    async with server as running_server:
+        yield running_server
+
+
+def written(address: int, *words: int) -> str:
+    """A write of adjacent registers (function 16) of unit 1, from the unit on."""
+    head = struct.pack(">BBHHB", 1, 16, address, len(words), 2 * len(words))
+    return (head + struct.pack(f">{len(words)}H", *words)).hex()
+
+
+WORDS = image(hybrid())
+STORAGE, CURTAILMENT = place(WORDS, 124), place(WORDS, 123)
+
+
+def battery_writes(charge: int, *, timer_s: int = 60) -> list[str]:
+    """What holds a power: limits, timer, mode; in hundredths of a percent of WChaMax."""
+    return [
+        written(STORAGE + 12, -charge & 0xFFFF, charge & 0xFFFF),
+        written(STORAGE + 15, timer_s),
+        written(STORAGE + 5, 3),
+    ]
+
+
+async def test_it_is_a_driver():
+    clock = clock_at(1.0)
+    driver: Driver = sunspec_driver(
+        ModbusTcpConnection(host="x"), meter=SITE.meter, pv=None, battery=None, links=links(clock), clock=clock
+    )
+    assert driver.devices == {GRID}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+async def test_a_hybrid_inverter_is_read_in_house_signs(stack: str, program: Path, tmp_path: Path, caplog):
+    caplog.set_level("INFO")
+    async with served(stack, program, tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        phases = PhaseValues(l1=500.0, l2=-1200.0, l3=-800.0)
+        assert home.latest[GRID].value == GridValues(power_w=-1500.0, phase_power_w=phases, phase_power_high_w=phases)
+        assert home.latest[PV].value == PvValues(power_w=-2800.0)
+        assert home.latest[BATTERY].value == BatteryValues(
+            power_w=800.0,
+            stored_wh=SITE.batteries[0].capacity_wh / 2,
+            charge_power_max_w=4_000.0,
+            discharge_power_max_w=4_800.0,
+        )
+        assert all(0 <= home.clock.monotonic_s() - each.mono_s < 5.0 for each in home.latest.values())
+    assert caplog.text.count("Maker Box 6, serial S-1, firmware 1.0; models 1, 103, 120, 121, 123, 124, 203, 802") == 1
+
+
+@pytest.mark.parametrize("stack", STACKS)
+async def test_every_byte_that_is_written(stack: str, program: Path, tmp_path: Path):
+    """Rest first; then value, timer, switch; then only what changes; all of it again when the timer must be set."""
+    async with served(stack, program, tmp_path, WORDS) as server, house(server.port, speed=3.0) as home:
+        await home.read()
+        log = battery_writes(0)
+        assert server.wrote == log
+
+        assert await home.order(BatteryPower(power_w=2_500.0)) == ACCEPTED
+        log += battery_writes(5_000)
+        assert await home.order(BatteryPower(power_w=2_540.0)) == ACCEPTED
+        assert await home.order(BatteryPower(power_w=-1_000.0)) == ACCEPTED
+        log += battery_writes(-2_000)[:1]
+        assert await home.order(BatteryPower(power_w=0.0)) == ACCEPTED
+        log += battery_writes(0)[:1]
+
+        assert await home.order(ProductionLimit(production_power_max_w=1_500.0), device_id=PV, lease_s=90.0) == ACCEPTED
+        log += [written(CURTAILMENT + 5, 2_500), written(CURTAILMENT + 7, 90), written(CURTAILMENT + 9, 1)]
+        assert await home.order(ProductionLimit(production_power_max_w=None), device_id=PV) == ACCEPTED
+        log += [written(CURTAILMENT + 9, 0)]
+        assert await home.order(ProductionLimit(production_power_max_w=None), device_id=PV) == ACCEPTED
+        await eventually(lambda: len(server.wrote) >= len(log))
+        assert server.wrote == log
+
+
+async def test_the_timer_is_set_again_at_a_third_of_its_time_and_not_before(tmp_path: Path):
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0))
+        begin_s, count = home.clock.monotonic_s(), len(server.wrote)
+        while len(server.wrote) == count:
+            assert home.clock.monotonic_s() - begin_s < 30.0
+            assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
+            await home.clock.sleep_until(home.clock.monotonic_s() + 1.0)
+        assert home.clock.monotonic_s() - begin_s >= 20.0
+        await eventually(lambda: len(server.wrote) == count + 3)
+        assert server.wrote[count:] == battery_writes(2_000)
+
+
+async def test_a_limit_of_the_fuse_is_written_however_small_the_change(tmp_path: Path):
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0))
+        count = len(server.wrote)
+        await home.order(BatteryPower(power_w=990.0))
+        assert len(server.wrote) == count
+        await home.order(BatteryPower(power_w=990.0), authority=Authority.FUSE)
+        assert server.wrote[count:] == battery_writes(1_980)[:1]
+
+
+async def test_a_command_that_nobody_renews_ends_at_rest(tmp_path: Path, caplog):
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0), lease_s=5.0)
+        count = len(server.wrote)
+        await eventually(lambda: len(server.wrote) == count + 3)
+        assert server.wrote[count:] == battery_writes(0)
+    assert "was not renewed in time; it is put to rest" in caplog.text
+
+
+async def test_at_the_end_battery_and_modules_are_left_at_rest(tmp_path: Path):
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0))
+        await home.order(ProductionLimit(production_power_max_w=0.0), device_id=PV)
+        count = len(server.wrote)
+        await home.driver.rest()
+        assert server.wrote[count:] == [*battery_writes(0), written(CURTAILMENT + 9, 0)]
+
+
+async def test_it_rests_after_its_run_has_ended_too(tmp_path: Path):
+    async with modbus_serial(tmp_path, WORDS) as server:
+        async with house(server.port) as home:
+            await home.read()
+            await home.order(BatteryPower(power_w=1_000.0))
+            count = len(server.wrote)
+        await home.driver.rest()
+        assert server.wrote[count:] == battery_writes(0)
+
+
+async def test_what_a_crash_left_behind_is_put_to_rest_before_anything_is_read(tmp_path: Path):
+    left = hybrid(m123={"WMaxLim_Ena": 1, "WMaxLimPct": 0}, m124={"StorCtl_Mod": 2, "OutWRte": -10_000})
+    async with modbus_serial(tmp_path, image(left)) as server, house(server.port) as home:
+        await eventually(lambda: home.latest)
+        assert server.wrote == [*battery_writes(0), written(CURTAILMENT + 9, 0)]
+
+
+async def test_modules_that_may_not_be_limited_are_never_written(tmp_path: Path):
+    left = hybrid(m123={"WMaxLim_Ena": 1, "WMaxLimPct": 0})
+    pv = replace(SITE.pv[0], curtailable=False)
+    async with modbus_serial(tmp_path, image(left)) as server, house(server.port, battery=None, pv=pv) as home:
+        await home.read()
+        assert await home.order(ProductionLimit(production_power_max_w=None), device_id=PV) == ACCEPTED
+        answer = await home.order(ProductionLimit(production_power_max_w=0.0), device_id=PV)
+        assert (answer.outcome, answer.detail) == (Outcome.REJECTED, "the site file does not let us limit it")
+        assert server.wrote == []
+        assert home.latest[PV].value == PvValues(power_w=-2000.0)
+
+
+async def test_a_register_that_takes_nothing_is_a_rejection_in_words_and_not_tried_every_second(tmp_path: Path, caplog):
+    async with modbus_serial(tmp_path, WORDS, read_only=[STORAGE + 12]) as server, house(server.port) as home:
+        await home.read()
+        for _ in range(5):
+            answer = await home.order(BatteryPower(power_w=1_000.0))
+            assert answer.outcome is Outcome.REJECTED
+            assert "it does not take this value (exception 3)" in answer.detail
+        assert 1 <= len(server.wrote) <= 2
+    assert caplog.text.count("battery: refused") == 1
+
+
+async def test_a_device_that_takes_a_value_and_holds_another_is_found_out(tmp_path: Path):
+    """A server behind which somebody else turns each written limit back."""
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port, period_s=1000.0) as home:
+        await home.read()
+        count = len(server.wrote)
+        order = asyncio.create_task(home.order(BatteryPower(power_w=1_000.0)))
+        while not order.done():
+            await eventually(lambda: len(server.wrote) > count or order.done())
+            await server.ask(f"set {STORAGE + 13} 0")
+        answer = order.result()
+        assert answer.outcome is Outcome.REJECTED
+        assert "the device holds something else: OutWRte is -20.0 %, InWRte 0.0 %" in answer.detail
+
+
+async def test_what_somebody_else_changes_is_written_again_and_told_once(tmp_path: Path, caplog):
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0))
+        for _ in range(2):
+            count = len(server.wrote)
+            await server.ask(f"set {STORAGE + 5} 0")
+            await home.read()
+            await home.read()
+            assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
+            assert server.wrote[count:] == battery_writes(2_000)
+    assert caplog.text.count("changed by itself or by somebody else") == 1
+
+
+async def test_a_device_without_a_timer_works_and_goes_back_to_its_own_control(tmp_path: Path, caplog):
+    words = image(hybrid(m124={"InOutWRte_RvrtTms": 0xFFFF, "StorCtl_Mod": 3, "OutWRte": 0, "InWRte": 0}))
+    async with modbus_serial(tmp_path, words) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0))
+        await home.driver.rest()
+        limits, _, mode = battery_writes(2_000)
+        assert server.wrote == [written(STORAGE + 5, 0), limits, mode, written(STORAGE + 5, 0)]
+    assert caplog.text.count("does not keep a timer") == 1
+
+
+async def test_what_cannot_be_done_is_rejected_with_a_reason(tmp_path: Path):
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        early = await home.order(BatteryPower(power_w=1.0))
+        assert "not identified yet; nothing is written before that" in early.detail
+        await home.read()
+        count = len(server.wrote)
+        late = await home.order(BatteryPower(power_w=1.0), lease_s=0.0)
+        assert "its lease ended" in late.detail
+        other = await home.order(ChargeCurrent(current_a=6.0, phase_count=1))
+        assert "does not follow charge_current" in other.detail
+        meter = await home.order(BatteryPower(power_w=1.0), device_id=GRID)
+        assert "no registers for it" in meter.detail
+        assert {each.outcome for each in (early, late, other, meter)} == {Outcome.REJECTED}
+        assert len(server.wrote) == count
+
+
+async def test_a_box_without_what_the_site_file_says_is_said(tmp_path: Path):
+    words = image([each for each in hybrid() if each[0] != 124])
+    async with modbus_serial(tmp_path, words) as server:
+        clock = clock_at(SPEED)
+        driver = sunspec_driver(
+            ModbusTcpConnection(host="127.0.0.1", port=server.port),
+            meter=None, pv=None, battery=SITE.batteries[0], links=links(clock), clock=clock,
+        )  # fmt: skip
+        with pytest.raises(OperatingError, match=r"Maker Box 6 has no storage control \(model 124\)"):
+            await driver.run(lambda device_id, reading: None)  # noqa: ARG005 - as the port names them
+
+
+async def test_a_sentinel_is_absent_and_the_others_are_read(tmp_path: Path):
+    words = image(hybrid(m203={"W": -0x8000}, m802={"W_SF": -0x8000}))
+    async with modbus_serial(tmp_path, words) as server, house(server.port) as home:
+        await home.read()
+        assert {device: reading.quality for device, reading in home.latest.items()} == {
+            GRID: Quality.ABSENT, PV: Quality.ABSENT, BATTERY: Quality.ABSENT,
+        }  # fmt: skip
+        assert all(reading.value is None for reading in home.latest.values())
+
+
+# The wire, where a script stands in for a device that fails
+
+
+class Device:
+    """Holding registers behind a scripted peer, with faults to order."""
+
+    def __init__(self, words: Sequence[int]) -> None:
+        self.words = list(words)
+        self.wrote: list[str] = []
+        self.silent_after_writes: int | None = None
+        self.refuse_reads_at: int | None = None
+
+    async def answer(self, request: bytes, send, _writer) -> None:
+        address, count = asked(request, at=7)
+        at = address - 40_000
+        if request[7] == 16:
+            self.wrote.append(request[6:].hex())
+            self.words[at : at + count] = struct.unpack(f">{count}H", request[13:])
+            if self.silent_after_writes is not None and len(self.wrote) > self.silent_after_writes:
+                return
+            send(tcp(request, request[7:12]))
+        elif at < 0 or at + count > len(self.words):
+            send(tcp(request, b"\x83\x02"))
+        elif self.refuse_reads_at == address:
+            send(tcp(request, b"\x83\x04"))
+        else:
+            send(tcp(request, bytes([3, 2 * count]) + struct.pack(f">{count}H", *self.words[at : at + count])))
+
+
+@asynccontextmanager
+async def device(words: Sequence[int] = WORDS, script: Script | None = None) -> AsyncIterator[tuple[Device, Peer]]:
+    box = Device(words)
+    async with scripted(script or box.answer) as peer:
+        yield box, peer
+
+
+async def test_no_confirmation_is_unconfirmed_and_after_the_reconnect_it_is_identified_before_it_is_written():
+    async with device() as (box, peer), house(peer.port) as home:
+        await home.read()
+        box.silent_after_writes = len(box.wrote)
+        answer = await home.order(BatteryPower(power_w=1_000.0))
+        assert answer.outcome is Outcome.UNCONFIRMED
+        assert "no answer within" in answer.detail
+        box.silent_after_writes = None
+        before = len(peer.requests)
+        await eventually(lambda: peer.connection_count == 2)
+        await home.read()
+        assert peer.requests[before][7:] == struct.pack(">BHH", 3, 40_000, 2)
+        count = len(box.wrote)
+        assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
+        assert box.wrote[count:] == battery_writes(2_000)
+
+
+async def test_another_box_at_the_same_address_is_told_and_starts_at_rest(caplog):
+    async with device() as (box, peer), house(peer.port, speed=100.0) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0), lease_s=1_800.0)
+        count = len(box.wrote)
+        box.words = image(hybrid(m1={"SN": "S-2"}))
+        await eventually(lambda: len(box.wrote) > count)
+        await home.read()
+        assert box.wrote[count : count + 3] == battery_writes(0)
+    assert "was Maker Box 6, serial S-1, firmware 1.0, is now Maker Box 6, serial S-2" in caplog.text
+
+
+async def test_a_map_that_moves_is_noticed_at_the_next_reading_and_never_read_wrongly(caplog):
+    async with device() as (box, peer), house(peer.port) as home:
+        await home.read()
+        right = {device_id: reading.value for device_id, reading in home.latest.items()}
+        models = hybrid()
+        box.words = image([*models[:1], *reversed(models[1:])])
+        for _ in range(3):
+            await home.read()
+            assert {device_id: reading.value for device_id, reading in home.latest.items()} == right
+    assert caplog.text.count("is no longer at") == 1
+
+
+async def test_one_model_that_fails_does_not_hide_the_others(caplog):
+    async with device() as (box, peer), house(peer.port) as home:
+        await home.read()
+        box.refuse_reads_at = place(WORDS, 203)
+        home.latest.clear()
+        await eventually(lambda: {PV, BATTERY} <= home.latest.keys())
+        assert GRID not in home.latest
+        box.refuse_reads_at = None
+        await home.read()
+    assert caplog.text.count("it failed to do it (exception 4)") == 1
+
+
+async def test_a_device_that_is_gone_for_a_while_comes_back_by_itself(caplog):
+    caplog.set_level("INFO")
+    async with device() as (_, peer), house(peer.port, speed=50.0) as home:
+        await home.read()
+        peer.refuses = True
+        peer.hang_up()
+        await eventually(lambda: "cannot connect" in caplog.text or "ended the connection" in caplog.text)
+        peer.refuses = False
+        await home.read()
+        assert "again" in caplog.text
+    assert caplog.text.count("Traceback") == 0
