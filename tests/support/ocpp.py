@@ -1,13 +1,16 @@
 """A central system under test, and a charge point of another maker (npm ocpp-rpc, strict mode) that a test leads."""
 
 import asyncio
+import atexit
 import json
 import logging
 import random
 import shutil
+import subprocess
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from hems.domain.power import ALL_PHASES
 from hems.domain.reading import CarState, ChargerValues, Reading
 from hems.domain.site import Charger, DeviceId
 from hems.domain.wiring import OcppConnection
-from hems.ports import DeviceReading
+from hems.ports import Answer, DeviceReading
 from hems.runtime.clock import ScaledClock
 from hems_drivers.ocpp.server import CentralSystem, central_system
 
@@ -172,10 +175,11 @@ class StationError(Exception):
 
 
 class Station:
-    """The charge point's process. ``calls`` are those that it got, in order."""
+    """A charge point. ``calls`` are those that it got, in order."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._count = 0
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -184,8 +188,7 @@ class Station:
         """Frames of ours that break the schemas of the other maker."""
 
     async def listen(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        async for line in self._reader:
             said = json.loads(line)
             match said.get("event"):
                 case "call":
@@ -202,10 +205,9 @@ class Station:
                         waiting.set_result(said["answer"])
 
     async def do(self, action: str, **parameters: Any) -> Any:
-        assert self._process.stdin is not None
         self._count += 1
         waiting = self._waiting[self._count] = asyncio.get_running_loop().create_future()
-        self._process.stdin.write(json.dumps({"id": self._count, "action": action, **parameters}).encode() + b"\n")
+        self._writer.write(json.dumps({"id": self._count, "action": action, **parameters}).encode() + b"\n")
         async with asyncio.timeout(DEADLINE_S):
             return await waiting
 
@@ -234,7 +236,7 @@ class Station:
 
     async def set_up(self) -> None:
         """The last key that is set has been."""
-        await until(lambda: SAMPLED in (each["key"] for each in self.told("ChangeConfiguration")), "set up")
+        await until(lambda: self.values(SAMPLED), "set up")
 
     async def status(self, status: str, *, connector: int = 1, error: str = "NoError") -> None:
         await self.call("StatusNotification", connectorId=connector, errorCode=error, status=status)
@@ -249,6 +251,12 @@ class Station:
         at = "2026-06-01T13:00:00Z"
         return await self.call("StopTransaction", transactionId=transaction_id, meterStop=meter_stop_wh, timestamp=at)
 
+    async def bring(self, house: House, current_a: float, *, phase_count: int = 3, lasts_s: float = 60.0) -> Answer:
+        """The answer to a command; what was sent for it has been told by then."""
+        answer = await house.driver.apply(house.command(current_a, phase_count=phase_count, lasts_s=lasts_s))
+        await self.do("limit")
+        return answer
+
     async def measure(self, clock: ScaledClock, transaction_id: int | None = None, **values: float) -> None:
         """Power [W], register [Wh] and currents L1.. [A] of now."""
         await self.call("MeterValues", **meter_values(clock, transaction_id, **values))
@@ -258,6 +266,10 @@ class Station:
 
     def told(self, method: str) -> list[dict[str, Any]]:
         return [params for name, params in self.calls if name == method]
+
+    def values(self, key: str) -> list[str]:
+        """What a key of the configuration was set to, or was tried to be."""
+        return [each["value"] for each in self.told("ChangeConfiguration") if each["key"] == key]
 
     def profiles(self, purpose: str) -> list[dict[str, Any]]:
         found = [params["csChargingProfiles"] for params in self.told("SetChargingProfile")]
@@ -296,32 +308,43 @@ async def station(
     *,
     configuration: Mapping[str, tuple[str, bool]] | None = None,
     measurands: Sequence[str] = MEASURANDS,
-    port: int | None = None,
 ) -> AsyncGenerator[Station, None]:
     """A charge point of another maker, not connected yet. Nothing of ours may break its schemas."""
-    node = shutil.which("node")
-    if node is None or not MODULE.is_dir():
-        pytest.skip("needs node and tests/counterparts/node_modules (npm ci in tests/counterparts)")
     options = {
-        "endpoint": f"ws://127.0.0.1:{port or house.driver.bound_port}/ocpp",
+        "endpoint": f"ws://127.0.0.1:{house.driver.bound_port}/ocpp",
         "configuration": {**CONFIGURATION, **(configuration or {})},
         "measurands": measurands,
         "speed": house.clock.speed,
         "pingIntervalMs": 60_000,
     }
-    process = await asyncio.create_subprocess_exec(
-        node, str(SCRIPT), json.dumps(options), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    each = Station(process)
+    reader, writer = await asyncio.open_connection("127.0.0.1", stations_port())
+    writer.write(json.dumps(options).encode() + b"\n")
+    each = Station(reader, writer)
     listening = asyncio.create_task(each.listen())
     try:
         yield each
         assert each.broken == []
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+        writer.close()
+        await writer.wait_closed()
         await listening
+
+
+@cache
+def stations_port() -> int:
+    """Port of a process full of charge points, started once: node takes a quarter of a second to load."""
+    node = shutil.which("node")
+    if node is None or not MODULE.is_dir():
+        pytest.skip("needs node and tests/counterparts/node_modules (npm ci in tests/counterparts)")
+    process = subprocess.Popen([node, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+
+    def end() -> None:
+        process.kill()
+        process.communicate()
+
+    atexit.register(end)
+    return int(process.stdout.readline())
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -4,13 +4,9 @@ import pytest
 
 from hems.domain.reading import CarState, Quality
 from hems.ports import Outcome
-from tests.support.ocpp import DictMemory, House, house_clock, pause, running, station, until, warnings
+from tests.support.ocpp import DictMemory, house_clock, pause, running, station, until, warnings
 
 Z = "TxDefaultProfile"
-
-
-async def brought(house: House, current_a: float, phase_count: int = 3) -> Outcome:
-    return (await house.driver.apply(house.command(current_a, phase_count=phase_count))).outcome
 
 
 async def test_a_charger_that_starts_is_limited_to_nothing_before_anything_else_is_set():
@@ -41,7 +37,7 @@ async def test_a_session_is_read_from_plug_in_to_departure():
         await until(lambda: house.latest and house.latest.car is CarState.ABSENT, "no car")
         await each.status("Preparing")
         assert house.car is CarState.CONNECTED
-        assert await brought(house, 10) is Outcome.ACCEPTED
+        assert (await each.bring(house, 10)).outcome is Outcome.ACCEPTED
         assert house.power_w == 0
         transaction_id = await each.start(house.clock)
         await each.status("Charging")
@@ -67,7 +63,7 @@ async def test_an_offer_is_a_transaction_profile_that_ends_with_its_lease_and_is
         await each.status("Preparing")
         transaction_id = await each.start(house.clock)
         await each.status("Charging")
-        assert await brought(house, 13.7) is Outcome.ACCEPTED
+        assert (await each.bring(house, 13.7)).outcome is Outcome.ACCEPTED
         profile = each.profiles("TxProfile")[-1]
         assert profile["transactionId"] == transaction_id
         assert profile["chargingSchedule"]["duration"] == 60 + 60
@@ -82,15 +78,15 @@ async def test_an_offer_is_refreshed_at_a_third_and_written_at_once_only_where_i
         await each.ready()
         await each.status("Preparing")
         await each.start(house.clock)
-        await brought(house, 10)
+        await each.bring(house, 10)
         count = len(each.profiles("TxProfile"))
         for current_a in (10, 10.1, 10.4):
-            await brought(house, current_a)
+            await each.bring(house, current_a)
         assert len(each.profiles("TxProfile")) == count
-        await brought(house, 9.9)
+        await each.bring(house, 9.9)
         assert len(each.profiles("TxProfile")) == count + 1
         await house.clock.sleep_until(house.clock.monotonic_s() + 21)
-        await brought(house, 9.9)
+        await each.bring(house, 9.9)
         assert len(each.profiles("TxProfile")) == count + 2
 
 
@@ -98,21 +94,21 @@ async def test_what_was_offered_before_a_session_does_not_come_back_after_it():
     async with running() as house, station(house) as each:
         await each.ready()
         await each.status("Preparing")
-        await brought(house, 16)
+        await each.bring(house, 16)
         assert (await each.do("limit"))["limit"] == 16
         transaction_id = await each.start(house.clock)
-        await brought(house, 6)
+        await each.bring(house, 6)
         await each.stop(transaction_id, meter_stop_wh=10_100)
         assert (await each.do("limit"))["limit"] == 0
 
 
-@pytest.mark.parametrize(("current_a", "limit"), [(5.9, 0), (0, 0), (6, 6), (40, 16), (7.35, 7.3)])
-async def test_a_current_is_kept_within_the_charger(current_a: float, limit: float):
+async def test_a_current_is_kept_within_the_charger():
     async with running() as house, station(house) as each:
         await each.ready()
         await each.status("Preparing")
-        assert await brought(house, current_a) is Outcome.ACCEPTED
-        assert (await each.do("limit"))["limit"] == limit
+        for current_a, limit in ((5.9, 0), (6, 6), (40, 16), (7.35, 7.3), (0, 0)):
+            assert (await each.bring(house, current_a)).outcome is Outcome.ACCEPTED
+            assert (await each.do("limit"))["limit"] == limit
 
 
 async def test_a_station_that_counts_in_watts_is_told_watts():
@@ -120,7 +116,7 @@ async def test_a_station_that_counts_in_watts_is_told_watts():
     async with running() as house, station(house, configuration=allowed) as each:
         await each.ready()
         await each.status("Preparing")
-        await brought(house, 10)
+        await each.bring(house, 10)
         assert await each.do("limit") == {"unit": "W", "startPeriod": 0, "limit": 6_900}
 
 
@@ -129,7 +125,7 @@ async def test_a_stop_of_ours_pauses_every_charger():
         await each.ready()
         await each.status("Preparing")
         await each.start(house.clock)
-        await brought(house, 16)
+        await each.bring(house, 16)
         await house.driver.rest()
         assert (await each.do("limit"))["limit"] == 0
 
@@ -184,7 +180,7 @@ async def test_a_transaction_of_which_nothing_is_known_is_taken_over():
         await each.measure(house.clock, 4711, power_w=3_000, register_wh=70_500)
         assert house.latest
         assert house.latest.session_energy_wh == 500
-        await brought(house, 8)
+        await each.bring(house, 8)
         assert each.told("SetChargingProfile")[-1]["csChargingProfiles"].get("transactionId") == 4711
 
 
@@ -192,7 +188,7 @@ async def test_a_car_that_waits_for_a_card_is_started():
     async with running() as house, station(house) as each:
         await each.ready()
         await each.status("Preparing")
-        await brought(house, 10)
+        await each.bring(house, 10)
         await until(lambda: "RemoteStartTransaction" in each.names(), "started from here")
         assert each.told("RemoteStartTransaction")[0]["connectorId"] == 1
 
@@ -201,7 +197,7 @@ async def test_a_car_that_is_offered_nothing_is_not_started():
     async with running(clock=house_clock(60)) as house, station(house) as each:
         await each.ready()
         await each.status("Preparing")
-        await brought(house, 0)
+        await each.bring(house, 0)
         await house.clock.sleep_until(house.clock.monotonic_s() + 15)
         assert "RemoteStartTransaction" not in each.names()
 
@@ -236,7 +232,7 @@ async def test_a_lost_station_is_reported_no_more_and_takes_no_commands():
         count = len(house.readings)
         await house.clock.sleep_until(house.clock.monotonic_s() + 40)
         assert len(house.readings) == count
-        assert await brought(house, 10) is Outcome.REJECTED
+        assert (await each.bring(house, 10)).outcome is Outcome.REJECTED
 
 
 async def test_a_charger_in_trouble_has_no_value(caplog: pytest.LogCaptureFixture):

@@ -1,0 +1,165 @@
+"""Who may call, how often, and what becomes of those who may not."""
+
+import asyncio
+import base64
+from collections.abc import Mapping
+
+import aiohttp
+import pytest
+
+from hems.domain.errors import OperatingError
+from hems.domain.site import DeviceId
+from hems.domain.wiring import OcppConnection
+from tests.support.ocpp import (
+    IDENTITY,
+    PASSWORD,
+    DictMemory,
+    House,
+    StationError,
+    charger,
+    house_clock,
+    running,
+    station,
+    until,
+    warnings,
+)
+
+
+def authorization(identity: str = IDENTITY, password: str = PASSWORD) -> Mapping[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{identity}:{password}".encode()).decode()}
+
+
+def url(house: House, identity: str = IDENTITY) -> str:
+    return f"http://127.0.0.1:{house.driver.bound_port}/ocpp/{identity}"
+
+
+async def test_a_stranger_is_turned_away_with_401_and_never_read(caplog: pytest.LogCaptureFixture):
+    strangers = [(IDENTITY, "wrong"), (IDENTITY, None), (IDENTITY, ""), ("CP-0043", PASSWORD), ("\x00ü", PASSWORD)]
+    async with running() as house, station(house) as each:
+        for identity, password in strangers:
+            with pytest.raises(StationError) as refused:
+                await each.connect(identity, password)
+            assert refused.value.code == 401
+        assert house.driver.refused == len(strangers)
+        assert house.readings == []
+        assert len(warnings(caplog)) == 1
+        assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Basic", "Basic !!!", "Bearer abc", "Basic /////w==", "Basic " + base64.b64encode(b"no colon").decode()],
+)
+async def test_odd_credentials_are_turned_away(header: str):
+    async with running() as house, aiohttp.ClientSession() as session:
+        answer = await session.get(url(house), headers={"Authorization": header})
+        assert answer.status == 401
+
+
+async def test_the_password_of_one_charger_does_not_open_another():
+    both = {
+        name: (charger(id=DeviceId(name), name=name), OcppConnection(identity=name, password=f"secret of {name}"))
+        for name in ("one", "other")
+    }
+    async with running(chargers=both) as house, aiohttp.ClientSession() as session:
+        answer = await session.get(url(house, "one"), headers=authorization("other", "secret of other"))
+        assert answer.status == 401
+
+
+@pytest.mark.parametrize("protocols", [(), ("ocpp2.0.1",)])
+async def test_a_station_that_does_not_speak_1_6_is_told_so(protocols: tuple[str, ...]):
+    async with running() as house, aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(url(house), headers=authorization(), protocols=protocols)
+        message = await socket.receive()
+        assert message.type is aiohttp.WSMsgType.CLOSE
+        assert socket.close_code == 1002
+
+
+async def test_the_newest_socket_of_a_station_wins():
+    async with running() as house, station(house) as each:
+        await each.ready()
+        await each.connect()
+        await until(lambda: each.closed, "the older one is closed")
+        await each.status("Preparing")
+        await each.bring(house, 10)
+        assert (await each.do("limit"))["limit"] == 10
+
+
+async def test_a_reconnect_storm_is_slowed_down_and_the_house_goes_on():
+    async with running(clock=house_clock(1)) as house, aiohttp.ClientSession() as session:
+        loop = asyncio.get_running_loop()
+        late_s: list[float] = []
+
+        async def tick() -> None:
+            while True:
+                due_s = loop.time() + 0.01
+                waker = asyncio.Event()
+                loop.call_at(due_s, waker.set)
+                await waker.wait()
+                late_s.append(loop.time() - due_s)
+
+        ticking = asyncio.create_task(tick())
+        codes: list[int] = []
+        for _ in range(100):
+            try:
+                async with session.ws_connect(url(house), headers=authorization(), protocols=("ocpp1.6",)):
+                    codes.append(101)
+            except aiohttp.WSServerHandshakeError as error:
+                codes.append(error.status)
+        ticking.cancel()
+        assert codes.count(101) == 5
+        assert codes.count(429) == 95
+        assert max(late_s) < 0.1
+
+
+async def test_a_port_that_is_taken_is_told_in_one_sentence():
+    async with running() as house:
+        with pytest.raises(OperatingError, match=r"port \d+ of 127\.0\.0\.1: .*in use"):
+            async with running(port=house.driver.bound_port or 0):
+                pass
+
+
+async def test_a_disk_that_is_full_is_told_once_and_charging_goes_on(caplog: pytest.LogCaptureFixture):
+    memory = DictMemory()
+    memory.fails = True
+    async with running(memory=memory) as house, station(house) as each:
+        await each.ready()
+        ids = [await each.start(house.clock, tag=tag) for tag in ("A", "B", "C")]
+        assert len(set(ids)) == 3
+        assert sum("would not survive a restart" in each for each in warnings(caplog)) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"last_transaction_id": "x"}', b"\xff\xfe", b"null"])
+async def test_a_damaged_memory_is_told_and_left(content: bytes, caplog: pytest.LogCaptureFixture):
+    memory = DictMemory()
+    memory.content = content
+    async with running(memory=memory):
+        assert any("memory of the chargers" in each for each in warnings(caplog))
+
+
+async def test_frames_that_are_not_ocpp_are_answered_or_left_and_told_once(caplog: pytest.LogCaptureFixture):
+    async with running() as house, aiohttp.ClientSession() as session:
+        async with session.ws_connect(url(house), headers=authorization(), protocols=("ocpp1.6",)) as socket:
+            odd = [
+                "",
+                "[",
+                "7",
+                "{}",
+                "[]",
+                "[2]",
+                '[9,"a",{}]',
+                '[2,"a"]',
+                "[" * 20_000,
+                '[3,"nobody",{}]',
+                '[4,"b","x"]',
+            ]
+            for text in odd:
+                await socket.send_str(text)
+            await socket.send_bytes(b"\x00")
+            await socket.send_str('[2,"c",["BootNotification"],{}]')
+            assert (await socket.receive_json())[:3] == [4, "c", "FormationViolation"]
+            await socket.send_str('[2,"d","MakeCoffee",{}]')
+            assert (await socket.receive_json())[:3] == [4, "d", "NotImplemented"]
+            await socket.send_str('[2,"e","Heartbeat",{}]')
+            assert (await socket.receive_json())[:2] == [3, "e"]
+        assert sum("not OCPP" in each for each in warnings(caplog)) == 1
