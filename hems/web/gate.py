@@ -7,7 +7,7 @@ reached by (rebinding a name leaves the foreign name in it), nor hide its Origin
 import ipaddress
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -26,6 +26,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "hems",
 }
+Inner = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 SENTENCES = {
     403: "This is not allowed.",
@@ -71,6 +72,22 @@ def own_hosts(port: int) -> frozenset[str]:
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Security headers on every answer, refusals and streams too: it runs when an answer is about to be sent."""
     response.headers.update(HEADERS)
+
+
+def without_expectations(handler: Inner) -> Inner:
+    """Refuse an Expect header other than the one that exists.
+
+    Before the application, because aiohttp quotes the header in its own refusal and fails on bytes that are no UTF-8.
+    """
+
+    async def gate(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() == "100-continue":
+            return await handler(request)
+        response = error_response(417, "Of all expectations only 100-continue can be met.")
+        response.headers.update(HEADERS)
+        return response
+
+    return gate
 
 
 @web.middleware

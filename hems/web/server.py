@@ -6,17 +6,27 @@ from collections.abc import Callable
 from functools import partial
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hems.domain.errors import OperatingError
 from hems.ports import Clock, House
 from hems.web.api import Api
 from hems.web.assets import Assets, load_assets, serve
-from hems.web.gate import RefusedError, add_headers, errors_as_json, host_gate, is_loopback, origin_gate
+from hems.web.gate import (
+    RefusedError,
+    add_headers,
+    errors_as_json,
+    host_gate,
+    is_loopback,
+    origin_gate,
+    without_expectations,
+)
 from hems.web.permissions import permission_gate, require_entries
 from hems.web.requests import BODY_MAX_BYTES
 from hems.web.stream import Streams
 
 log = logging.getLogger(__name__)
+http_log = logging.getLogger(f"{__name__}.http")
 
 PORT = 8080
 KEEPALIVE_S = 30.0
@@ -59,9 +69,16 @@ class WebServer:
             OperatingError: the port is taken, or may not be used.
         """
         runner = web.AppRunner(
-            self._app, access_log=None, handle_signals=False, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=SHUTDOWN_S
+            self._app,
+            access_log=None,
+            handle_signals=False,
+            logger=http_log,
+            keepalive_timeout=KEEPALIVE_S,
+            shutdown_timeout=SHUTDOWN_S,
         )
         await runner.setup()
+        assert runner.server is not None
+        runner.server.request_handler = without_expectations(runner.server.request_handler)
         try:
             await self._listen(runner)
             await self._streams.run()
@@ -81,6 +98,14 @@ class WebServer:
         self._bound_port = int(runner.addresses[0][1])
         self.listening.set()
         log.info("web page: http://localhost:%d/", self._bound_port)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Bytes that are no HTTP are the sender's trouble: answered with 400, and no line for each in our log."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+http_log.addFilter(_is_ours)
 
 
 def build_app(api: Api, streams: Streams, assets: Assets, *, port: Callable[[], int | None]) -> web.Application:

@@ -90,7 +90,7 @@ function App() {
   return html`<a class="skip" href="#content" onClick=${skip}>${text.skip}</a>
     <header class="top">
       <h1>${house?.site ?? "…"}</h1>
-      <${Pill} /><${Theme} />
+      <${Theme} /><${Pill} />
       ${house?.simulated && html`<p class="simulated">${text.simulated(house.simulated)}</p>`}
     </header>
     <main id="content" tabindex="-1" class=${lost.value ? "stale" : ""}>

@@ -1,6 +1,7 @@
 // Three charts over one time axis with one cursor: price, power, levels. The slider under them moves the cursor, so that
 // everything a mouse can read a keyboard can read too; the table has the same numbers.
 
+import { area, bySign, label, nowLine, tint, token } from "./canvas.mjs";
 import { columnsOf, flowsOf, levelsOf, slotTime } from "./series.mjs";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/ui-kit.mjs";
 import uPlot from "./vendor/uplot.mjs";
@@ -12,101 +13,12 @@ const NARROW_PX = 600;
 const NARROW_S = 12 * 3600;
 const STEP_S = 6 * 3600;
 const PAST_SHOWN_S = 3 * 3600;
-const PLANNED_RATIO = 0.45;
-const TINT_RATIO = 0.35;
-const PALE_TINT_RATIO = 0.15;
-const LABEL_PX = 60;
 
 const sheet = document.createElement("link");
 sheet.rel = "stylesheet";
 sheet.href = new URL("vendor/uplot.css", import.meta.url);
 document.head.append(sheet);
 const styled = new Promise((resolve) => sheet.addEventListener("load", resolve, { once: true }));
-
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-/** A colour between the role and the card: opaque, because stacked areas are painted over one another. */
-function mixed(colour, ratio) {
-  const parts = (hex) => hex.match(hex.length === 4 ? /[\da-f]/gi : /[\da-f]{2}/gi).map((part) => parseInt(part.length === 1 ? part + part : part, 16));
-  const [from, to] = [parts(token("--card")), parts(colour)];
-  return `rgb(${from.map((value, index) => Math.round(value + (to[index] - value) * ratio)).join(" ")})`;
-}
-
-/** Two colours with a sharp edge at a place on the canvas, along x or y. */
-function split(u, [x0, y0, x1, y1], ratio, before, after) {
-  const gradient = u.ctx.createLinearGradient(x0, y0, x1, y1);
-  const at = Math.min(1, Math.max(0, Number.isFinite(ratio) ? ratio : 0));
-  gradient.addColorStop(0, before);
-  gradient.addColorStop(at, before);
-  gradient.addColorStop(at, after);
-  gradient.addColorStop(1, after);
-  return gradient;
-}
-
-/** Measured full, planned lighter. */
-const untilNow = (nowS, measured, planned) => (u) => {
-  const { left, width } = u.bbox;
-  return split(u, [left, 0, left + width, 0], (u.valToPos(nowS, "x", true) - left) / width, measured, planned);
-};
-
-const area = (colour, nowS) => untilNow(nowS, colour, mixed(colour, PLANNED_RATIO));
-const tint = (colour, nowS) => untilNow(nowS, mixed(colour, TINT_RATIO), mixed(colour, PALE_TINT_RATIO));
-
-/** One colour above zero, another below. */
-const bySign = (above, below) => (u) => {
-  const { top, height } = u.bbox;
-  return split(u, [0, top, 0, top + height], (u.valToPos(0, "y", true) - top) / height, above, below);
-};
-
-function write(u, words, x, y, colour, align = "left") {
-  const { ctx } = u;
-  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-  ctx.textAlign = align;
-  ctx.textBaseline = "bottom";
-  ctx.lineWidth = 4 * devicePixelRatio;
-  ctx.strokeStyle = token("--card");
-  ctx.strokeText(words, x, y);
-  ctx.fillStyle = colour;
-  ctx.fillText(words, x, y);
-}
-
-/** The line of now, and on the first chart what lies on either side of it. */
-const nowLine = (nowS, labelled) => (u) => {
-  const x = Math.round(u.valToPos(nowS, "x", true));
-  const { left, top, width, height } = u.bbox;
-  if (x < left || x > left + width) return;
-  const { ctx } = u;
-  ctx.save();
-  ctx.strokeStyle = token("--text");
-  ctx.lineWidth = 1.5 * devicePixelRatio;
-  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-  ctx.beginPath();
-  ctx.moveTo(x, top);
-  ctx.lineTo(x, top + height);
-  ctx.stroke();
-  ctx.setLineDash([]);
-  if (labelled) {
-    const gap = 6 * devicePixelRatio;
-    const y = top - 3 * devicePixelRatio;
-    if (x - left > LABEL_PX * devicePixelRatio) write(u, text.plan.measured, x - gap, y, token("--muted"), "right");
-    if (left + width - x > LABEL_PX * devicePixelRatio) write(u, text.plan.planned, x + gap, y, token("--muted"));
-  }
-  ctx.restore();
-};
-
-/** A word at a line, at the first place in sight where the line has a value. */
-const label = (series, words, colour) => (u) => {
-  const { left, width } = u.bbox;
-  for (let slot = 0; slot < u.data[0].length; slot += 1) {
-    const x = u.valToPos(u.data[0][slot], "x", true);
-    const value = u.data[series][slot];
-    if (value === null || x < left + 4 || x > left + width - LABEL_PX * devicePixelRatio) continue;
-    u.ctx.save();
-    write(u, words, x, u.valToPos(value, "y", true) - 3 * devicePixelRatio, typeof colour === "string" ? colour : colour(value));
-    u.ctx.restore();
-    return;
-  }
-};
 
 const stepped = uPlot.paths.stepped({ align: 1 });
 const bars = uPlot.paths.bars({ size: [1, Infinity], align: 1 });
@@ -115,22 +27,26 @@ const bars = uPlot.paths.bars({ size: [1, Infinity], align: 1 });
 const closed = (values) => [...values, values.at(-1)];
 
 function priceChart(view, nowS) {
-  const published = view.import_eur_per_kwh.map((value, slot) => (slot < view.published_count ? value : null));
-  const expected = view.import_eur_per_kwh.map((value, slot) => (slot >= view.published_count - 1 ? value : null));
+  const count = view.published_count;
+  const published = (values) => closed(values).map((value, slot) => (slot < count ? value : slot === count && count > 0 ? values[count - 1] : null));
+  const expected = (values) => closed(values).map((value, slot) => (slot >= count ? value : null));
   const [buy, sell] = [token("--buying"), token("--selling")];
   const steps = { paths: stepped, points: { show: false } };
-  const first = view.published_count > 0 ? 1 : 2;
   const words = text.plan;
+  const labels = count > 0
+    ? [label(1, words.buy, buy), label(3, words.sell, sell)]
+    : [label(2, `${words.buy} (${words.expected})`, buy), label(4, `${words.sell} (${words.expected})`, sell)];
   return {
-    data: [closed(published), closed(expected), closed(view.export_eur_per_kwh)],
+    data: [view.import_eur_per_kwh, view.export_eur_per_kwh].flatMap((values) => [published(values), expected(values)]),
     series: [
       { ...steps, stroke: buy, width: 2, fill: tint(buy, nowS) },
       { ...steps, stroke: buy, width: 2, dash: [5, 4], fill: tint(buy, nowS) },
       { ...steps, stroke: sell, width: 1.5 },
+      { ...steps, stroke: sell, width: 1.5, dash: [5, 4] },
     ],
     value: (value) => price(value, view.currency),
     range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(0.05, high ?? 0) * 1.15],
-    draw: [label(first, first === 1 ? words.buy : `${words.buy} (${words.expected})`, buy), label(3, words.sell, sell)],
+    draw: labels,
   };
 }
 
@@ -163,15 +79,15 @@ function powerChart(view, nowS) {
     ],
     value: (watts) => (watts < 0 ? text.plan.out(kilowattTicks(-watts)) : kilowattTicks(watts)),
     range: (u) => powerRange(u, painted.length + lines.length),
-    draw: lines.map(({ id, name, colour }, index) =>
-      label(painted.length + 1 + index, name, id === "grid" ? (watts) => token(watts < 0 ? "--selling" : "--buying") : token(colour))),
+    draw: [label(painted.length + lines.length + 1, text.plan.limit, token("--text")), ...lines.map(({ id, name, colour }, index) =>
+      label(painted.length + 1 + index, name, id === "grid" ? (watts) => token(watts < 0 ? "--selling" : "--buying") : token(colour)))],
   };
 }
 
 /** Room for what flows; the limit only where it is near, because 17 kW of fuse would flatten everything else. */
 function powerRange(u, count) {
   const values = u.data.slice(1, 1 + count).flat().filter((value) => value !== null);
-  return [Math.min(0, ...values) * 1.08, Math.max(1000, ...values) * 1.12];
+  return [Math.min(0, ...values) * 1.3, Math.max(1000, ...values) * 1.12];
 }
 
 function levelChart(view, nowS) {

@@ -69,7 +69,7 @@ function Node({ id, watts, level }) {
   const colour = id === "grid" && way === 1 ? "selling" : id;
   return html`<g class="node role-${colour} ${watts === null ? "unknown" : ""}">
     <circle cx=${x} cy=${y} r=${RADIUS - 2} />
-    <${Icon} name=${id === "grid" ? "grid_meter" : id} x=${x - 10} y=${y - 40} width="20" height="20" />
+    <${Icon} name=${id === "grid" ? "grid_meter" : id} x=${x - 10} y=${y - 38} width="20" height="20" />
     <text class="word" x=${x} y=${y - 3}>${word}</text>
     <text class="value" x=${x} y=${y + 16}>${power(watts)}</text>
     ${level !== null && html`<text class="word" x=${x} y=${y + 33}>${percent(level)}</text>`}
