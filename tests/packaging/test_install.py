@@ -60,8 +60,8 @@ def test_what_is_missing_is_named_in_one_line(tmp_path: Path, answers: dict[str,
     assert not (tmp_path / "checkout" / ".venv").exists()
 
 
-def test_without_a_command_it_says_what_it_can_do(tmp_path: Path):
-    done = install(tmp_path, GOOD)
+def test_an_unknown_command_is_answered_with_those_that_there_are(tmp_path: Path):
+    done = install(tmp_path, GOOD, "intsall")
     assert done.returncode == 2
-    assert "./install.sh test" in done.stdout
-    assert "./install.sh demo" in done.stdout
+    for command in ("sudo ./install.sh ", "./install.sh uninstall", "./install.sh test", "./install.sh demo"):
+        assert command in done.stdout
