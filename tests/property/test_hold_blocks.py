@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +62,25 @@ def test_longer_blocks_are_never_wider_and_more_doubt_never_promises_more(seed: 
         worse = less.power_w <= block.power_w if block.direction is Direction.UP else less.power_w >= block.power_w
         assert worse
     assert len(hold_blocks(doubtful)) <= len(blocks)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, duration_s=st.sampled_from((600, 900, 1_200, 2_700)))
+def test_a_promise_that_stands_is_as_good_as_the_worst_one_made_at_any_moment_of_it(seed: int, duration_s: int) -> None:
+    hold = random_hold(random.Random(seed))
+    idle = tuple(replace(each, unasked_low_w=0.0, unasked_high_w=0.0) for each in hold.batteries)
+    hold = replace(hold, batteries=idle, valid_s=1_200)
+    at_once = [
+        hold_blocks(
+            replace(hold, now_at=hold.now_at + timedelta(seconds=start_s), valid_s=0), durations_s=(duration_s,)
+        )
+        for start_s in range(0, hold.valid_s + 1, 60)
+    ]
+    standing = hold_blocks(hold, durations_s=(duration_s,))
+    if standing:
+        up, down = standing
+        assert up.power_w == min(blocks[0].power_w for blocks in at_once)
+        assert down.power_w == max(blocks[1].power_w for blocks in at_once)
 
 
 def without_high_residual(hold: HoldInput) -> HoldInput:

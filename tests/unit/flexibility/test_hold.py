@@ -67,6 +67,15 @@ def test_a_battery_that_is_too_full_may_charge_again_once_it_is_emptied() -> Non
     assert down_w < up_w
 
 
+def test_a_battery_that_is_too_empty_may_discharge_again_once_it_is_filled() -> None:
+    hold = house(stored_wh=900.0)
+    sun_first = replace(hold, residual_low_w=(-2_000.0,) * 12, residual_high_w=(-2_000.0,) + (1_000.0,) * 11)
+    down_w, _ = bounds(sun_first)[1_800]
+    # charging p + 2000 for a quarter fills (p + 2000) * 0.95 / 4, discharging 1000 - p empties (1000 - p) / 0.95 / 4
+    fits = [p for p in range(-2_000, 1_000) if 900 + (p + 2_000) * 0.95 / 4 - (1_000 - p) / 0.95 / 4 >= 1_000]
+    assert down_w == min(fits)
+
+
 def test_the_reserve_of_the_household_is_not_offered() -> None:
     assert bounds(house(reserve_soc_pct=50.0))[900] == (800.0, 5_300.0)
 
@@ -104,6 +113,17 @@ def test_a_start_at_any_moment_of_the_validity_meets_the_worst_slots() -> None:
     assert bounds(replace(late_peak, valid_s=900))[900][0] == 800 - 5_000  # a start in 15 minutes does not reach it
 
 
+def test_the_worst_start_may_be_the_one_that_ends_with_a_slot() -> None:
+    hold = house(stored_wh=8_500.0, valid_s=1_200, slots=4)
+    idle = replace(hold.batteries[0], unasked_low_w=0.0, unasked_high_w=0.0)
+    sunny = replace(
+        hold, batteries=(idle,), residual_low_w=(0.0, -1_000.0, 2_000.0, 2_000.0), residual_high_w=(2_000.0,) * 4
+    )
+    up = hold_blocks(sunny, durations_s=(1_200,))[0]
+    # from 12:10 to 12:30: five minutes at p, fifteen at p + 1000, together 500 Wh at 95 %
+    assert up.power_w == int((500 / 0.95 - 1_000 / 4) * 3)
+
+
 def test_durations_beyond_the_forecast_are_left_out() -> None:
     assert set(bounds(house(slots=4, valid_s=900))) == {900, 1_800}
     empty = envelope_of(house(slots=1, valid_s=900))
@@ -119,6 +139,13 @@ def test_two_batteries_share_a_total_by_their_nameplates() -> None:
         batteries=(HoldBattery(battery=large, stored_wh=5_000.0), HoldBattery(battery=small, stored_wh=5_000.0)),
     )
     assert bounds(hold)[900] == (800 - 10_000, 300 + 8_000)
+
+
+def test_a_battery_that_is_held_back_holds_back_its_share_of_the_others() -> None:
+    pair = (battery("one"), battery("two"))
+    slow = HoldBattery(battery=pair[0], stored_wh=5_000.0, charge_power_max_w=1_000.0)
+    hold = replace(house(), batteries=(slow, HoldBattery(battery=pair[1], stored_wh=5_000.0)))
+    assert bounds(hold)[900][1] == 300 + 2 * 1_000
 
 
 def test_a_battery_that_can_only_discharge_still_promises() -> None:
