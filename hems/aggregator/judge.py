@@ -51,7 +51,7 @@ class CommandJudge:
         try:
             command = parse_command(message.topic.rpartition("/")[2], message.payload)
         except BadInputError as error:
-            text = str(error).encode("ascii", "backslashreplace").decode()[:TEXT_MAX]
+            text = str(error).encode("unicode_escape").decode()[:TEXT_MAX]  # goes into logs as it is
             return _refused(identity_of(message.payload), Refusal(code=RefusalCode.NOT_SUPPORTED, text=text))
         now_at, trusted = self._clock.now(), self._clock.wall_is_trusted()
         if late := untimely(command, now_at=now_at, clock_trusted=trusted):

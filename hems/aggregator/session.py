@@ -18,6 +18,7 @@ from hems import wire
 from hems.aggregator.gate import Allowance
 from hems.aggregator.judge import CommandJudge, SequenceStore
 from hems.aggregator.messages import (
+    AckBody,
     AckMessage,
     DeliveryMessage,
     EnvelopeMessage,
@@ -34,7 +35,7 @@ from hems.aggregator.messages import (
 from hems.aggregator.topics import Topics
 from hems.aggregator.ulid import new_ulid, unix_ms
 from hems.domain.errors import OperatingError
-from hems.domain.flex import CommitmentState, Delivery
+from hems.domain.flex import CommitmentState, Delivery, RefusalCode
 from hems.ports import Clock, Flexibility, Mqtt, MqttMessage, Outbox
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ BATCH_PAUSE_S = 1.0
 IDLE_PAUSE_S = 5.0
 RETRY_PAUSE_S = 1.0
 INBOX_MAX = 64
+FLOOD_QUIET_S = 60.0
+"""After so long without a dropped command the next one is told again."""
 
 
 class _FrameFields(TypedDict):
@@ -108,7 +111,8 @@ class AggregatorSession:
         self._report_waits = asyncio.Event()
         self._inbox: asyncio.Queue[MqttMessage] = asyncio.Queue(INBOX_MAX)
         self._allowance = Allowance(clock.monotonic_s)
-        self._flooded_count = 0
+        self._dropped_mono_s: float | None = None
+        self._told_refusal: RefusalCode | None = None
         self._judge = CommandJudge(flexibility, sequences, clock)
         self._heard_mono_s: float | None = None
         mqtt.subscribe(self._topics.commands, self._take_command, qos=1)
@@ -202,9 +206,12 @@ class AggregatorSession:
                 await self._pause(IDLE_PAUSE_S)
                 continue
             message = MinutesMessage(**self._frame(self._topics.minutes), body=MinutesBody(minutes=batch))
-            with suppress(OperatingError):
+            try:
                 await self._send(self._topics.minutes, message)
-                await self._outbox.acknowledge(batch[-1])
+            except OperatingError:
+                await self._pause(RETRY_PAUSE_S)
+                continue
+            await self._outbox.acknowledge(batch[-1])
             await self._pause(BATCH_PAUSE_S)
 
     def _report(self, report: _Report) -> None:
@@ -235,25 +242,28 @@ class AggregatorSession:
         if not message.payload:
             return  # somebody cleared a retained message
         if not self._allowance.take() or self._inbox.full():
-            self._flooded_count += 1
-            if self._flooded_count == 1:
-                log.warning("aggregator: more than one command a second: the rest is dropped")
+            mono_s = self._clock.monotonic_s()
+            if self._dropped_mono_s is None or mono_s - self._dropped_mono_s > FLOOD_QUIET_S:
+                log.warning("aggregator: more than one command a second, what is too much is dropped: ask its operator")
+            self._dropped_mono_s = mono_s
             return
-        if self._flooded_count:
-            log.warning("aggregator: dropped %d commands that came too fast", self._flooded_count)
-            self._flooded_count = 0
         self._inbox.put_nowait(message)
 
     async def _answer_commands(self) -> None:
         while True:
             message = await self._inbox.get()
             body = await self._judge.answer(message)
-            if body.refusal is None:
-                log.info("aggregator: accepted %s (event %s)", message.topic, body.event_id)
-            else:
-                log.info("aggregator: refused %s: %s, %s", message.topic, body.refusal.code, body.refusal.text)
+            self._tell_log(body)
             with suppress(OperatingError):  # whoever misses the answer sends the command again and gets it then
                 await self._send(self._topics.ack, AckMessage(**self._frame(self._topics.ack), body=body))
+
+    def _tell_log(self, body: AckBody) -> None:
+        """What was accepted, and of refusals of one kind in a row the first."""
+        if body.refusal is None:
+            log.info("aggregator: accepted a command for event %s", body.event_id)
+        elif body.refusal.code is not self._told_refusal:
+            log.info("aggregator: refused a command: %s, %s", body.refusal.code, body.refusal.text)
+        self._told_refusal = None if body.refusal is None else body.refusal.code
 
     def _frame(self, topic: str, *, exp: datetime | None = None) -> _FrameFields:
         """Stamp of the next message; its sequence grows over restarts too, as far as the clock is right."""

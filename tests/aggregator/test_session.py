@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from hems import wire
 from hems.aggregator import MESSAGES, Topics
@@ -338,6 +339,30 @@ def test_a_flood_is_cut_to_ten_and_then_one_a_second() -> None:
         assert (await home.ask("cancel", home.far.cancel()))["result"] == "accepted"
 
     at_home(story)
+
+
+def test_a_flood_and_a_row_of_refusals_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(home: Home) -> None:
+        for _ in range(120):
+            for _ in range(3):
+                home.broker.publish(f"{BASE}/cmd/a\nb", b"[]", qos=1)
+            await home.pass_s(1.0)
+        assert "\n" not in home.sent("ack")[-1]["body"]["refusal"]["text"]
+
+    with caplog.at_level("INFO", logger="hems.aggregator"):
+        at_home(story)
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("hems.aggregator")]
+    assert len(told) == 2
+    assert "more than one command a second" in "".join(told)
+    assert not any("\n" in each for each in told)
+
+
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_every_message_has_a_strict_schema(name: str) -> None:
+    schema = wire.schema_of(TypeAdapter(MESSAGES[name]), title=name)
+    assert schema["additionalProperties"] is False
+    assert all(part.get("additionalProperties") is False for part in schema["$defs"].values() if "properties" in part)
+    assert schema["properties"]["schema"]["const"] == f"hems/{name}/1"
 
 
 def test_status_and_delivery_arrive_in_order_after_an_outage_with_their_own_times() -> None:
