@@ -116,6 +116,8 @@ class Connection:
             NoReplyError, ConnectionLostError, BrokenReplyError: nothing that arrives later can be trusted.
             RefusedError: an exception of the device.
         """
+        if self.fault is not None:
+            raise self.fault
         self._alarm = asyncio.get_running_loop().create_future()
         call = asyncio.ensure_future(self._call(request))
         try:

@@ -78,6 +78,7 @@ class Link:
         self._numbers = itertools.count()
         self._arrived = asyncio.Event()
         self._user_count = 0
+        self._turning = asyncio.Lock()
         self._owner: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self._connecting = Backoff(random)
@@ -92,17 +93,19 @@ class Link:
     @asynccontextmanager
     async def in_use(self) -> AsyncIterator[None]:
         """Keep the link alive inside; the last one to leave closes it."""
-        self._user_count += 1
-        if self._owner is None or self._owner.done():
-            self._owner = asyncio.create_task(self._serve(), name=str(self.endpoint))
+        async with self._turning:
+            self._user_count += 1
+            if self._owner is None or self._owner.done():
+                self._owner = asyncio.create_task(self._serve(), name=str(self.endpoint))
         try:
             yield
         finally:
-            self._user_count -= 1
-            if self._user_count == 0:
-                owner, self._owner = self._owner, None
-                owner.cancel()
-                await asyncio.wait({owner})
+            async with self._turning:  # whoever comes meanwhile waits, or its new owner would meet the old one
+                self._user_count -= 1
+                if self._user_count == 0 and self._owner is not None:
+                    owner, self._owner = self._owner, None
+                    owner.cancel()
+                    await asyncio.wait({owner})
 
     async def read(
         self,

@@ -54,7 +54,7 @@ class Control:
         async with self._lock:
             self.block = await self._unit.block(self._place)
             if not self._gate.refresh_due(self._clock.monotonic_s()):
-                deviation = self._procedure.deviation(self.block, self._gate.power_w)
+                deviation = self._deviation(self._gate.power_w)
                 if deviation is not None:
                     self._gate.doubt()
                     if not self._contested:
@@ -88,22 +88,23 @@ class Control:
                 await self._rest()
 
     async def rest(self) -> None:
-        """Put it to rest."""
+        """Put it to rest, before a clean stop."""
         async with self._lock:
-            await self._rest()
+            answer = await self._rest()
+        if answer.outcome is not Outcome.ACCEPTED:
+            log.warning("%s: it may not be at rest: %s", self.device_id, answer.detail)
 
-    async def _rest(self) -> None:
+    async def _rest(self) -> Answer:
         power_w = self._procedure.rest_w(self.block)
         self._gate.rested()
-        if power_w is None and self._procedure.deviation(self.block, None) is None:
+        if power_w is None and self._deviation(None) is None:
             self._restless = False
-            return
+            return ACCEPTED
         lease = Lease(granted_mono_s=self._clock.monotonic_s(), duration_s=TIMER_MIN_S)
         answer = await self._write(power_w, lease)
         self._gate.rested()
         self._restless = answer.outcome is not Outcome.ACCEPTED
-        if self._restless:
-            log.warning("%s: could not be put to rest: %s", self.device_id, answer.detail)
+        return answer
 
     async def _write(self, power_w: float | None, lease: Lease) -> Answer:
         """All steps that the device does not hold yet; when its timer is due, all of them. Then read it back."""
@@ -135,12 +136,18 @@ class Control:
 
     async def _read_back(self, power_w: float | None) -> str | None:
         self.block = await self._unit.block(self._place, priority=Priority.CONTROL)
-        deviation = self._procedure.deviation(self.block, power_w)
-        if deviation is None:
+        if self._deviation(power_w) is None:
             return None
         await self._clock.sleep_until(self._clock.monotonic_s() + SECOND_LOOK_S)
         self.block = await self._unit.block(self._place, priority=Priority.CONTROL)
-        return self._procedure.deviation(self.block, power_w)
+        return self._deviation(power_w)
+
+    def _deviation(self, power_w: float | None) -> str | None:
+        """What the device holds instead; a device that stops telling its scale holds nothing known."""
+        try:
+            return self._procedure.deviation(self.block, power_w)
+        except OperatingError as error:
+            return str(error)
 
     def _refused(self, detail: str) -> Answer:
         self._refused_until_s = self._clock.monotonic_s() + REFUSED_PAUSE_S
