@@ -1,5 +1,6 @@
 """Fields that say where something is reached: ports, hosts, brokers, topics and values inside messages."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -10,8 +11,7 @@ from hems.domain.wiring import MQTT_PORT, MQTT_TLS_PORT, MqttPoint
 
 _BY_ID: Final = "/dev/serial/by-id/"
 _NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
-_IPV6: Final = r"[0-9A-Fa-f:]{0,39}:[0-9A-Fa-f:.]{0,45}"
-_BROKER: Final = re.compile(rf"(mqtts?)://({_NAME}|\[{_IPV6}\])(?::(\d{{1,5}}))?/?", re.ASCII)
+_BROKER: Final = re.compile(rf"(mqtts?)://(?:({_NAME})|\[([0-9A-Fa-f:.]+)\])(?::(\d{{1,5}}))?/?", re.ASCII)
 _TOPIC_BYTES_MAX: Final = 200
 """MQTT allows 65,535; what is longer than this is a mistake."""
 
@@ -36,10 +36,18 @@ def _serial_port(text: str) -> str:
     return text
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _hostname(text: str) -> str:
     if re.fullmatch(rf"{_NAME}:\d{{1,5}}", text, re.ASCII):
         raise refusal(f"{quoted(text)} holds a port; write only the host here, the port is a setting of its own")
-    if not re.fullmatch(rf"{_NAME}|{_IPV6}", text, re.ASCII):
+    if not re.fullmatch(_NAME, text, re.ASCII) and not _is_ipv6(text):
         raise refusal(f'{quoted(text)} is not a host name or an address, for example "192.0.2.20"')
     return text
 
@@ -48,14 +56,14 @@ def _broker(text: str) -> BrokerAddress:
     if "@" in text:
         raise refusal('must not hold a login; write "user: NAME" and "password: !secret NAME"')
     match = _BROKER.fullmatch(text)
-    if match is None:
+    if match is None or (match[4] is not None and not _is_ipv6(match[4])):
         raise refusal(f'{quoted(text)} is not the address of a broker, for example "mqtts://broker.example:8883"')
-    scheme, host, _, port = match.groups()
+    scheme, name, _, address, port = match.groups()
     if port is not None and not 1 <= int(port) <= 65_535:
         raise refusal(f"{quoted(text)}: a port is a whole number from 1 to 65535")
     tls = scheme == "mqtts"
     usual = MQTT_TLS_PORT if tls else MQTT_PORT
-    return BrokerAddress(host=host.strip("[]"), port=usual if port is None else int(port), tls=tls)
+    return BrokerAddress(host=name or address, port=usual if port is None else int(port), tls=tls)
 
 
 def _topic(text: str) -> str:

@@ -87,7 +87,7 @@ class Supervisor:
 
     async def _keep(self, part: Part) -> None:
         failures_in_a_row = 0
-        while not self._is_stopping:
+        while True:
             began_s = self._clock.monotonic_s()
             getting_well = asyncio.create_task(self._get_well(part))
             try:
@@ -102,6 +102,8 @@ class Supervisor:
                 self._note(part, repr(error) if expected is None else expected, None if expected else error)
             finally:
                 getting_well.cancel()
+            if self._is_stopping:
+                return
             ran_s = self._clock.monotonic_s() - began_s
             failures_in_a_row = 1 if ran_s >= WELL_AFTER_S else failures_in_a_row + 1
             wait_s = min(RESTART_MIN_S * 2.0 ** min(failures_in_a_row - 1, 10), RESTART_MAX_S)

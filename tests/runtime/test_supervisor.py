@@ -231,7 +231,9 @@ def test_a_part_that_fails_while_it_stops_is_not_started_again():
 
         stage.supervisor.start("it", stage.part(work))
         await stage.after(1)
+        began_s = stage.clock.monotonic_s()
         await stage.supervisor.stop(deadline_s=5)
+        assert stage.clock.monotonic_s() == pytest.approx(began_s, abs=0.01)
         await stage.after(100)
         assert len(stage.began_s) == 1
 

@@ -126,6 +126,12 @@ SCHEMA: Mistakes = {
     "bidding zone of nowhere": ("area: NL", "area: »Q", ("not a bidding zone", "AT, BE, BG")),
     "host with a port": ("192.0.2.20, unit", "»192.0.2.20:1502, unit", ("holds a port", "a setting of its own")),
     "broker at no port": ('"mqtts://broker.example:8883"', '»"mqtts://broker.example:70000"', ("1 to 65535",)),
+    "host with two colons": ("192.0.2.20, unit", "»12:34:56, unit", ("not a host name or an address",)),
+    "broker at half an address": (
+        '"mqtts://broker.example:8883"',
+        '»"mqtt://[12:34]"',
+        ("not the address of a broker",),
+    ),
     "port of the system": ("identity: CP-0042", "identity: CP-0042, listen: »80", ("from 1024 to 65535",)),
     "topic with a wildcard": ("command: hp/block/set", "command: »hp/+/set", ("wildcard", "without + and #")),
     "value in a message without a name": (

@@ -183,3 +183,15 @@ def test_on_a_terminal_the_value_is_asked_for_twice_and_not_shown(tmp_path: Path
     os.close(ours)
     assert b"hunter" not in seen
     assert read_secrets(tmp_path / "secrets.yaml") == ({"wallbox": "hunter2"} if code == 0 else {})
+
+
+def test_set_by_root_it_stays_with_its_owner(tmp_path: Path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    path = tmp_path / "secrets.yaml"
+    path.touch(mode=0o600)
+    os.chown(path, 65_534, 65_534)
+
+    write_secret(path, "wallbox", "hunter2")
+
+    assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (65_534, 65_534, 0o600)
