@@ -26,7 +26,7 @@ class ChargingLink:
         self._point = point
         self._clock = living.clock
         self._url = url
-        self._auth = aiohttp.BasicAuth(identity, password)
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(identity, password)}
         self._present = asyncio.Event()
         self._changed = asyncio.Event()
         self._peer: OcppPeer | None = None
@@ -54,7 +54,7 @@ class ChargingLink:
                 await self._present.wait()
                 try:
                     async with session.ws_connect(
-                        self._url, protocols=("ocpp1.6",), auth=self._auth, autoping=True
+                        self._url, protocols=("ocpp1.6",), headers=self._headers
                     ) as websocket:
                         reachable, wait_s = True, RETRY_S
                         log.info("%s: connected", self._url)
@@ -93,6 +93,7 @@ class ChargingLink:
         point, clock = self._point, self._clock
         point.online = True
         sampled_s = beaten_s = clock.monotonic_s()
+        self._changed.set()
         while not point.resetting:
             await self._changed.wait()
             self._changed.clear()

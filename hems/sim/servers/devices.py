@@ -13,19 +13,17 @@ from urllib.parse import urlsplit
 from hems.config import load_site
 from hems.domain.errors import BadInputError
 from hems.domain.site import Site
-from hems.domain.time import SLOT_S, floor_to
 from hems.runtime.clock import ScaledClock
 from hems.sim.charger import SimCharger
 from hems.sim.data import HouseData, Session
 from hems.sim.demo import METER_UNIT, MODBUS_UNIT, OCPP_IDENTITY, OCPP_PATH, require_house, site_text
-from hems.sim.house import SimHouse
 from hems.sim.servers.broker import broker
 from hems.sim.servers.chargepoint import ChargePoint
 from hems.sim.servers.charging_link import ChargingLink
 from hems.sim.servers.endpoint import LOOPBACK
 from hems.sim.servers.heat_pump import MqttHeatPump
 from hems.sim.servers.inverter import HybridInverter
-from hems.sim.servers.living import LivingHouse
+from hems.sim.servers.living import SEED, LivingHouse, begun
 from hems.sim.servers.modbus import ModbusServer
 from hems.sim.servers.p1 import P1Meter
 from hems.sim.servers.sunspec import InverterUnit, meter_unit
@@ -34,7 +32,6 @@ from hems.sim.servers.truth import demo_data
 log = logging.getLogger(__name__)
 
 KINDS = ("grid", "pv", "battery", "charger", "heat_pump")
-SEED = 1
 
 
 class Box(Protocol):
@@ -147,7 +144,7 @@ async def serve(demo: Demo) -> AsyncIterator[Devices]:
     require_house(demo.house)
     site = load_site(site_text(demo.house, p1_port=1, modbus_port=1), f"{demo.house}.yaml")
     data = demo_data(site, demo.start_at)
-    living = _living(site, data, demo)
+    living = begun(site, data, demo.clock, start_at=demo.start_at)
     async with AsyncExitStack() as stack:
         mqtt_port = await stack.enter_async_context(broker())
         inverter = HybridInverter(living, plant=site.pv[0], battery=site.batteries[0])
@@ -194,14 +191,6 @@ async def _background() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], N
                 task.cancel()
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-
-
-def _living(site: Site, data: HouseData, demo: Demo) -> LivingHouse:
-    begins_at = floor_to(demo.start_at, SLOT_S)
-    house = SimHouse(
-        site, data, seed=SEED, start_at=begins_at, start_mono_s=(begins_at - demo.start_at).total_seconds()
-    )
-    return LivingHouse(house, data, demo.clock, seed=SEED)
 
 
 def _ocpp_url(url: str | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,9 @@ from typing import Self
 LOOPBACK = "127.0.0.1"
 BUFFERED_BYTES_MAX = 65_536
 """A peer that reads this much too slowly misses what comes then."""
+
+RESET = struct.pack("ii", 1, 0)
+"""Linger for 0 s: the connection ends with a reset."""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -21,14 +25,17 @@ class Endpoint:
 
     def __init__(self, serve: Serve) -> None:
         self._serve = serve
-        self._socket = _bound(0)
-        self.port: int = self._socket.getsockname()[1]
+        self.port = 0
+        """Known inside the context."""
         self.present = False
         """False: whoever serves a connection drops what comes and sends nothing."""
+        self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
+        self._socket = _bound(0)
+        self.port = self._socket.getsockname()[1]
         return self
 
     async def __aexit__(
@@ -36,7 +43,13 @@ class Endpoint:
     ) -> None:
         self.lose()
         self._drop_connections()
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    @property
+    def connections(self) -> int:
+        """How many peers are connected."""
+        return len(self._open)
 
     async def regain(self) -> None:
         """Listen again. Connections from before are reset: their peers have missed something."""
@@ -78,6 +91,7 @@ class Endpoint:
 
     def _drop_connections(self) -> None:
         for writer, task in list(self._open.items()):
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
             task.cancel()
 

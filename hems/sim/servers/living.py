@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
-from hems.domain.time import SLOT_S
+from hems.domain.site import Site
+from hems.domain.time import SLOT_S, floor_to
 from hems.runtime.clock import ScaledClock
 from hems.sim.data import HouseData
 from hems.sim.house import SimHouse
 from hems.sim.meter import PhasePower
 from hems.sim.servers.clouds import Clouds
 
+SEED = 1
+"""Of everything made up in a demo house."""
 PACE_S = 0.05
 """Real seconds between two looks at the clock, at least: 20 a second cost little and look smooth [s]."""
 STEPS_MAX = 20
@@ -102,3 +106,11 @@ class LivingHouse:
         peak_w = sum(plant.plant.peak_w for plant in house.pv.values())
         for plant in house.pv.values():
             plant.available_w = shining_w * plant.plant.peak_w / peak_w
+
+
+def begun(site: Site, data: HouseData, clock: ScaledClock, *, start_at: datetime) -> LivingHouse:
+    """A house that is at the clock's second 0 at ``start_at``; it begins with the quarter hour before."""
+    begins_at = floor_to(start_at, SLOT_S)
+    start_mono_s = (begins_at - start_at) / timedelta(seconds=1)
+    house = SimHouse(site, data, seed=SEED, start_at=begins_at, start_mono_s=start_mono_s)
+    return LivingHouse(house, data, clock, seed=SEED)

@@ -5,7 +5,7 @@ import errno
 import logging
 import os
 import tty
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -88,7 +88,7 @@ class P1Meter:
     def _tell(self) -> None:
         at = self._living.house.at
         import_wh, export_wh = self._living.import_wh, self._living.export_wh
-        tariff = _tariff(at, self._zone)
+        tariff = _tariff(at - timedelta(seconds=1), self._zone)  # what has flowed, flowed before
         self._import_wh[tariff - 1] += import_wh - self._before_wh[0]
         self._export_wh[tariff - 1] += export_wh - self._before_wh[1]
         self._before_wh = (import_wh, export_wh)
