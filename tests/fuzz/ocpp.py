@@ -31,25 +31,9 @@ ACTIONS = (
 WORDS = (
     *("connectorId", "status", "errorCode", "timestamp", "meterValue", "sampledValue", "value", "unit", "measurand"),
     *("phase", "idTag", "meterStart", "meterStop", "transactionId", "Available", "Charging", "SuspendedEV", "Faulted"),
-    *(
-        "Energy.Active.Import.Register",
-        "Power.Active.Import",
-        "Current.Import",
-        "kWh",
-        "L1-N",
-        "Accepted",
-        "chargingSchedule",
-    ),
-    *(
-        "9999-12-31T23:59:59-23:59",
-        "0001-01-01T00:00:00+23:59",
-        "2026-06-01T12:00:00Z",
-        "\ud800",
-        "\x00",
-        "1e999",
-        "-0",
-        "",
-    ),
+    *("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import", "kWh", "L1-N", "Accepted"),
+    *("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "2026-06-01T12:00:00Z"),
+    *("\ud800", "\x00", "1e999", "-0", ""),
 )
 HEARTBEAT_S = 1.0
 """Longest that an answer may take: a hang is a failure too."""
@@ -73,11 +57,8 @@ def junk(rng: random.Random, depth: int = 0) -> object:
 
 def meter_values(rng: random.Random) -> object:
     samples = [{word: junk(rng, 3) for word in ("value", "unit", "measurand", "phase")} for _ in range(3)]
-    return {
-        "connectorId": 1,
-        "transactionId": junk(rng, 3),
-        "meterValue": [{"sampledValue": samples, "timestamp": junk(rng)}],
-    }
+    entry = {"sampledValue": samples, "timestamp": junk(rng)}
+    return {"connectorId": 1, "transactionId": junk(rng, 3), "meterValue": [entry]}
 
 
 def frame(rng: random.Random) -> str:

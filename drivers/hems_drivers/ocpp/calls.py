@@ -93,7 +93,7 @@ class Calls:
         except ConnectionError:
             pass  # the reader sees the same and ends this connection
         finally:
-            self._close()
+            self.close()
 
     async def _exchange(self, message: object, reply: asyncio.Future[Payload]) -> None:
         action, unique_id = type(message).__name__, f"{self._random.getrandbits(64):016x}"
@@ -112,7 +112,8 @@ class Calls:
         finally:
             self._out = None
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Nobody waits any longer; also where :meth:`run` was ended before it began."""
         self._closed = True
         for _, _, _, reply in self._waiting:
             _lose(reply)

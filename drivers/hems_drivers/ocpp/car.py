@@ -1,5 +1,6 @@
 """What a charger knows of its car, put together from statuses and meter values."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class CarView:
         self._whole_down = False
         self._heard_mono_s = 0.0
         self._power_w: float | None = None
-        self._measured_mono_s = 0.0
+        self._measured_mono_s = -math.inf
         self.known_mono_s = 0.0
         """When the power was last known to be what it is."""
         self._metered = False
@@ -62,6 +63,8 @@ class CarView:
         self._phase_count: int | None = None
         self._refused_since_mono_s: float | None = None
         self._full = False
+        self.cut = False
+        """The session was ended by us, because the charger ignored a pause; its car may go on later."""
 
     def hear(self, mono_s: float) -> None:
         """Anything came: what it said last still holds, or it would have told.
@@ -73,6 +76,11 @@ class CarView:
             self.known_mono_s = mono_s
             if mono_s - self._measured_mono_s > MEASURED_AGE_MAX_S:
                 self._power_w = 0.0
+
+    @property
+    def draws(self) -> bool:
+        """Whether the car takes more than a charger needs for itself."""
+        return self._power_w is not None and self._power_w >= DRAWS_W
 
     @property
     def flowing(self) -> bool:
@@ -90,7 +98,7 @@ class CarView:
         self.status = status
         self._refused_since_mono_s = None
         if status in ("Available", "Charging"):
-            self._full = False
+            self._full = self.cut = False
         if status == "Available":
             self._phase_count = None
         if status != "Charging" and status in CARS:
@@ -142,7 +150,11 @@ class CarView:
         """
         if self._whole_down or self.status in ("Faulted", "Unavailable"):
             return Reading(value=None, mono_s=self._heard_mono_s, quality=Quality.ABSENT)
+        started = session.transaction is not None and session.transaction.meter_start_wh is not None
         if self._power_w is None:
+            return None
+        if started and self.register_wh is None and self._measured_mono_s == -math.inf:
+            # After a restart of ours a session under way must not look as if nothing had been charged.
             return None
         car = self._car(mono_s, session, told)
         if car is None:
@@ -160,9 +172,8 @@ class CarView:
     def _car(self, mono_s: float, session: Session, told: Told) -> CarState | None:
         if not self.status:
             # After a restart of ours a station that cannot be asked tells no status before the next change.
-            drawing = (self._power_w or 0.0) >= DRAWS_W
-            known = session.transaction is not None or drawing
-            return (CarState.CHARGING if drawing else CarState.CONNECTED) if known else None
+            known = session.transaction is not None or self.draws
+            return (CarState.CHARGING if self.draws else CarState.CONNECTED) if known else None
         if self.status == "SuspendedEV" and told.current_a > 0:
             if self._refused_since_mono_s is None:
                 self._refused_since_mono_s = mono_s
@@ -171,5 +182,5 @@ class CarView:
             self._full = self._full or (fed and refused_s >= FINISHED_AFTER_S)
         else:
             self._refused_since_mono_s = None
-        car = CARS[self.status]
+        car = CarState.CONNECTED if self.cut else CARS[self.status]
         return CarState.FINISHED if self._full and car is CarState.CONNECTED else car

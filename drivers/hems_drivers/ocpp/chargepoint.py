@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 KEEP_S = 1.0
 BOOT_WAIT_S = 5.0
 """A station that restarted says so first; one that only lost its connection may say nothing."""
+DOUBT_S = 10.0
+"""A station that says nothing of its state this long after it connected is as it was: it tells changes only."""
 QUIET_S = 15.0
 """Half the age at which a reading stops to count; a heartbeat each 10 s never comes this late."""
 START_AFTER_S = 10.0
@@ -31,6 +33,8 @@ START_AFTER_S = 10.0
 START_AGAIN_S = 60.0
 UNANSWERED_MAX = 3
 """Calls in a row without an answer: the other end of this connection is dead."""
+PAUSE_IGNORED_S = 60.0
+"""A car that still draws this long after a pause was taken is stopped by ending its session. Most need seconds."""
 ID_TAG = "HEMS"
 
 
@@ -53,6 +57,8 @@ class ChargePoint:
         self.charger = charger
         self.connection = connection
         self.link: Link | None = None
+        self.odd_told = False
+        """Whether it has been told that this station sends what is not OCPP."""
         self._clock = clock
         self._name = f"{charger.name} ({connection.identity})"
         self._view = CarView(charger)
@@ -75,6 +81,7 @@ class ChargePoint:
         self._steered = asyncio.Lock()
         self._connected_mono_s = self._heard_mono_s = self._asked_mono_s = 0.0
         self._started_mono_s = -START_AGAIN_S
+        self._defiant_since_mono_s: float | None = None
 
     # The connection
 
@@ -83,6 +90,7 @@ class ChargePoint:
         self.link, self._report = link, report
         self._connected_mono_s = self._heard_mono_s = self._clock.monotonic_s()
         self._must_set_up, self._speaks = True, False
+        self._listener.said = False
 
     def lost(self, link: Link) -> None:
         """A socket is gone; nothing is reported any more, so readings age."""
@@ -98,6 +106,8 @@ class ChargePoint:
         """A frame came, of whatever kind."""
         self._heard_mono_s = self._clock.monotonic_s()
         self._view.hear(self._heard_mono_s)
+        if not self._listener.said and self._heard_mono_s - self._connected_mono_s < DOUBT_S:
+            return
         reading = self._view.reading(mono_s=self._heard_mono_s, session=self._listener.session, told=self._told())
         if reading is not None and self._report is not None:
             self._report(self.charger.id, reading)
@@ -108,6 +118,8 @@ class ChargePoint:
     def _restarted(self) -> None:
         self._must_set_up, self._ready, self._can_be_triggered = True, False, True
         self._configuration = None
+        self._listener.said = False
+        self._connected_mono_s = self._clock.monotonic_s()
         self._steering.forget()
 
     # What the station is told
@@ -165,6 +177,8 @@ class ChargePoint:
             elif self._quiet(mono_s):
                 self._asked_mono_s = mono_s
                 await self._tried(self._nudge(link.calls))
+            elif self._ignores_a_pause(mono_s):
+                await self._tried(self._cut(link.calls))
             elif self._waits_for_a_start(mono_s):
                 self._started_mono_s = mono_s
                 start = call.RemoteStartTransaction(id_tag=ID_TAG, connector_id=CONNECTOR)
@@ -200,18 +214,39 @@ class ChargePoint:
         """Make the station say how it is; one that cannot be asked says at least that it is there."""
         known = self._configuration or configure.Configuration()
         if self._can_be_triggered and known.can_be_triggered:
+            self._can_be_triggered = await self._triggered(calls)
+        if not (self._can_be_triggered and known.can_be_triggered):
+            await calls.call(call.GetConfiguration(key=["HeartbeatInterval"]), Priority.SETUP)
+
+    async def _triggered(self, calls: Calls) -> bool:
+        for what in ("StatusNotification", "MeterValues"):
+            trigger = call.TriggerMessage(requested_message=what, connector_id=CONNECTOR)
             try:
-                for what in ("StatusNotification", "MeterValues"):
-                    trigger = call.TriggerMessage(requested_message=what, connector_id=CONNECTOR)
-                    await calls.call(trigger, Priority.SETUP)
+                answer = await calls.call(trigger, Priority.SETUP)
             except RefusedError:
-                self._can_be_triggered = False
-            else:
-                return
-        await calls.call(call.GetConfiguration(key=["HeartbeatInterval"]), Priority.SETUP)
+                return False
+            if answer.get("status") == "NotImplemented":
+                return False
+        return True
+
+    def _ignores_a_pause(self, mono_s: float) -> bool:
+        if self._told().current_a > 0 or not self._view.draws or self._listener.transaction_id is None:
+            self._defiant_since_mono_s = None
+            return False
+        if self._defiant_since_mono_s is None:
+            self._defiant_since_mono_s = mono_s
+        return self._ready and mono_s - self._defiant_since_mono_s >= PAUSE_IGNORED_S
+
+    async def _cut(self, calls: Calls) -> None:
+        log.warning("%s goes on charging at a limit of 0 A; its session is ended", self._name)
+        self._defiant_since_mono_s = None
+        stop = call.RemoteStopTransaction(transaction_id=self._listener.transaction_id)
+        await calls.call(stop, Priority.LIMIT)
+        self._view.cut = True
 
     def _waits_for_a_start(self, mono_s: float) -> bool:
-        if self._view.status != "Preparing" or self._listener.transaction_id is not None or not self._ready:
+        plugged_in = self._view.status == "Preparing" or (self._view.cut and self._view.status == "Finishing")
+        if not plugged_in or self._listener.transaction_id is not None or not self._ready:
             return False
         waited = mono_s - self._listener.status_mono_s >= START_AFTER_S
         return waited and mono_s - self._started_mono_s >= START_AGAIN_S and self._present_wish()[0].current_a > 0

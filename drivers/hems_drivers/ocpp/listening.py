@@ -56,6 +56,8 @@ class Listener:
         self._told = told
         self._on_restart = on_restart
         self._lag = Lag()
+        self.said = False
+        """Whether the station has said since its connection how it is; before, what it said earlier is in doubt."""
         self.status_mono_s = 0.0
         """When the status of the connector last changed."""
         self._handlers: Mapping[str, Handler] = {
@@ -117,6 +119,7 @@ class Listener:
                 self.status_mono_s = self._clock.monotonic_s()
                 level = logging.WARNING if now == "Faulted" else logging.INFO
                 log.log(level, "%s: %s %.50r", self._name, now, text(payload.get("errorCode")))
+            self.said = True
             self._view.on_status(now)
             if now == "Available":
                 await self._transactions.unplugged(self._identity)
@@ -132,6 +135,7 @@ class Listener:
             started_at=self._clock.now(),
             asked_text="" if at is None else f"{stamp(at)} {text(payload.get('idTag')):.20}",
         )
+        self._view.register_wh = transaction.meter_start_wh
         return call_result.StartTransaction(transaction_id=transaction.id, id_tag_info=ACCEPTED)
 
     async def _on_stop(self, payload: Payload) -> object:
@@ -162,6 +166,7 @@ class Listener:
             if start_wh != transaction.meter_start_wh:
                 await self._transactions.begin_at(self._identity, start_wh)
             found = replace(found, register_wh=register_wh)
+        self.said = True
         self._view.on_measured(found, mono_s=mono_s, told=self._told())
 
 

@@ -29,6 +29,9 @@ MESSAGE_MAX_BYTES = 1_048_576
 """The longest seen are configurations of 20 kB; the end of a session may list its meter values."""
 CONNECTS_MAX, CONNECT_EACH_S = 5, 10.0
 """A station that lost its link may try five times in a row, then once each ten seconds."""
+FRAMES_MAX, FRAME_EACH_S = 200, 0.01
+"""Frames that are read at once, and how fast then: one of 100 each second costs about a tenth of a Pi's core. What a
+station saved up offline comes one by one, each after our answer, and is not slowed down."""
 REFUSED_LOG_S = 60.0
 CLOSE_TIMEOUT_S = 1.0
 """How long a socket that is replaced or ended gets for its goodbye; most are dead."""
@@ -119,9 +122,8 @@ class CentralSystem:
             await asyncio.Event().wait()
         finally:
             self.bound_port = None
-            for point in self._points.values():
-                if point.link is not None:
-                    await point.link.close("the central system stops")
+            links = [point.link for point in self._points.values() if point.link is not None]
+            await asyncio.gather(*(link.close("the central system stops") for link in links))
             await runner.cleanup()
 
     async def apply(self, command: Command) -> Answer:
@@ -160,7 +162,7 @@ class CentralSystem:
             await socket.close(code=1002, message=b"ocpp1.6 only")
             return socket
         if self._report is not None:
-            await Connection(socket, point, self._random).serve(self._report)
+            await Connection(socket, point, clock=self._clock, rng=self._random).serve(self._report)
         return socket
 
     def _known(self, request: web.Request) -> ChargePoint | None:
@@ -169,7 +171,10 @@ class CentralSystem:
         point = self._points.get(identity)
         given = credentials(request.headers.get(hdrs.AUTHORIZATION, ""))
         wanted = (identity, "" if point is None else point.connection.password)
-        same = [hmac.compare_digest(one.encode(), other.encode()) for one, other in zip(given, wanted, strict=True)]
+        same = [
+            hmac.compare_digest(one.encode(errors="backslashreplace"), other.encode(errors="backslashreplace"))
+            for one, other in zip(given, wanted, strict=True)
+        ]
         return point if all(same) and given[1] else None
 
     def _refuse(self, request: web.Request) -> None:
@@ -189,10 +194,11 @@ class CentralSystem:
 class Connection:
     """One socket of one charger, from its opening to its end."""
 
-    def __init__(self, socket: web.WebSocketResponse, point: ChargePoint, rng: random.Random) -> None:
+    def __init__(self, socket: web.WebSocketResponse, point: ChargePoint, *, clock: Clock, rng: random.Random) -> None:
         self._socket = socket
+        self._clock = clock
+        self._frames = TokenBucket(capacity=FRAMES_MAX, refill_s=FRAME_EACH_S)
         self._point = point
-        self._odd_told = False
         self._ending = asyncio.Event()
         self.calls = Calls(socket.send_str, rng)
 
@@ -219,6 +225,7 @@ class Connection:
                 for task in beside:
                     task.cancel()
         finally:
+            self.calls.close()
             point.lost(self)
             if point.link is None:
                 log.info("%r has lost its connection (code %s)", point.connection.identity, self._socket.close_code)
@@ -233,11 +240,14 @@ class Connection:
             if message.type is WSMsgType.TEXT:
                 await self._take(message.data)
             elif message.type is WSMsgType.PING:
-                await self._socket.pong(message.data)
+                with contextlib.suppress(ConnectionError):  # the next receive says how it ended
+                    await self._socket.pong(message.data)
             elif message.type not in (WSMsgType.PONG, WSMsgType.BINARY):
                 return
             if self._point.link is self:
                 self._point.heard()
+            while not self._frames.take(self._clock.monotonic_s()):
+                await self._clock.sleep_until(self._clock.monotonic_s() + FRAME_EACH_S)
 
     async def _take(self, raw: str) -> None:
         frame = frames.parse(raw)
@@ -247,8 +257,8 @@ class Connection:
         if isinstance(frame, frames.Request):
             await self._say(await self._point.answer(frame))
             return
-        if not self._odd_told:
-            self._odd_told = True
+        if not self._point.odd_told:
+            self._point.odd_told = True
             log.warning(
                 "%r sends what is not OCPP (%s), %.80r; left out", self._point.connection.identity, frame.why, raw
             )

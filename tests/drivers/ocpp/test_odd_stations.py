@@ -207,3 +207,34 @@ async def test_a_second_socket_of_a_station_gets_no_start():
             "StartTransaction", connectorId=2, idTag="CARD", meterStart=0, timestamp="2026-06-01T12:00:00Z"
         )
         assert answer["idTagInfo"]["status"] == "Blocked"
+
+
+async def test_a_car_that_ignores_a_pause_is_stopped_and_may_go_on_later():
+    async with running(clock=house_clock(60)) as house, station(house) as each:
+        await each.ready()
+        transaction_id = await each.start(house.clock)
+        await each.status("Charging")
+        await each.bring(house, 0)
+        while "RemoteStopTransaction" not in each.names():
+            await each.measure(house.clock, transaction_id, power_w=4_000, register_wh=12_000)
+            await house.clock.sleep_until(house.clock.monotonic_s() + 5)
+        assert each.told("RemoteStopTransaction") == [{"transactionId": transaction_id}]
+        await each.stop(transaction_id, meter_stop_wh=12_000)
+        await each.status("Finishing")
+        assert house.car is CarState.CONNECTED
+        await each.bring(house, 10, lasts_s=600)
+        await until(lambda: "RemoteStartTransaction" in each.names(), "started again")
+
+
+async def test_what_a_station_said_before_its_connection_was_lost_is_in_doubt():
+    async with running(clock=house_clock(60)) as house, station(house) as each:
+        await each.ready()
+        await each.do("close")
+        count = len(house.readings)
+        await each.connect()
+        await each.call("Heartbeat")
+        assert len(house.readings) == count
+        await house.clock.sleep_until(house.clock.monotonic_s() + 12)
+        await each.call("Heartbeat")
+        assert len(house.readings) > count
+        assert house.car is CarState.ABSENT
