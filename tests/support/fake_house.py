@@ -162,19 +162,23 @@ def served_beside(house: FakeHouse) -> Iterator[int]:
 
 async def serve(*, port: int, scene: str) -> None:
     """Serve a scene until standard input ends."""
-    house, clock = FakeHouse(scene), clock_at_noon()
+    house = FakeHouse(scene)
     async with served(house, port=port) as bound_port:
         sys.stdout.write(f"{bound_port}\n")
         sys.stdout.flush()
         lines = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-        ticking = asyncio.create_task(_tick(house, clock))
+        ticking = asyncio.create_task(_tick(house))
         while line := (await lines.readline()).decode().split():
+            ticking.cancel()
             house.show(line[1])
+            ticking = asyncio.create_task(_tick(house))
         ticking.cancel()
 
 
-async def _tick(house: FakeHouse, clock: ScaledClock) -> None:
+async def _tick(house: FakeHouse) -> None:
+    """A second after another; each scene starts at noon."""
+    clock = clock_at_noon()
     while True:
         await clock.sleep_until(clock.monotonic_s() + 1)
         house.put(house.latest, at=clock.now())

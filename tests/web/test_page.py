@@ -1,7 +1,8 @@
-"""The page in a real browser: what people see, hear and press. The server is a process of its own, so that it can die."""
+"""The page in a real browser: what people see, hear and press. The server is a process of its own: it can die."""
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,14 +15,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from tests.support.page_scenes import HOSTILE, SCENES
+from tests.support.page_scenes import HOSTILE
 
 CHROMIUM = shutil.which("chromium")
 AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 FIRST_VIEW_BYTES = 120 * 1024
 FIRST_VIEW_REQUESTS = 10
 HEIGHTS = {320: 640, 390: 844, 1280: 800}
-SETTLED = "document.querySelector('.flow, .warn, .plot canvas, table, .card h2') !== null"
 OUTSIDE = """width => {
   const scrolls = element => element.closest('.table, .plot, .skip') !== null;
   return [...document.querySelectorAll('body *')].filter(element => {
@@ -90,7 +90,7 @@ class Tab:
         self.requests: list[Request] = []
         self.page.on("console", lambda line: self.troubles.append(line.text) if line.type != "log" else None)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", self.requests.append)
+        self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108 - it wants a function
 
     def open(self, screen: str = "now") -> Page:
         self.page.goto(f"http://localhost:{self.server.port}/#/{screen}")
@@ -133,17 +133,22 @@ def screenshot(page: Page, name: str) -> None:
 
 
 LOOKS = [
-    *((scene, "now", 390, "light") for scene in SCENES if scene != "hostile"),
-    *((scene, "plan", 390, "dark") for scene in ("day", "no_plan", "unread", "no_prices", "limited")),
-    *(
-        ("day", screen, width, scheme)
-        for screen in ("now", "plan")
-        for width in (320, 1280)
-        for scheme in ("light", "dark")
-    ),
-    ("offline", "now", 320, "dark"),
+    ("day", "now", 320, "light"),
+    ("day", "now", 390, "dark"),
+    ("day", "now", 1280, "light"),
+    ("day", "plan", 320, "dark"),
+    ("day", "plan", 390, "light"),
+    ("day", "plan", 1280, "dark"),
     ("night", "now", 390, "dark"),
-    ("overridden", "now", 1280, "dark"),
+    ("offline", "now", 320, "dark"),
+    ("unread", "now", 390, "light"),
+    ("unread", "plan", 390, "light"),
+    ("no_plan", "now", 1280, "dark"),
+    ("no_prices", "plan", 390, "dark"),
+    ("limited", "now", 390, "light"),
+    ("limited", "plan", 1280, "light"),
+    ("overridden", "now", 390, "light"),
+    ("no_car", "now", 390, "dark"),
 ]
 
 
@@ -157,7 +162,6 @@ def test_a_screen_is_accessible_fits_and_makes_no_error(
     expect(page.locator(".screen")).to_be_visible()
     if screen == "plan" or width == 1280:
         expect(page.locator(".plot canvas").first).to_be_visible()
-    expect(page.locator(f"[data-scene='{scene}'], .card").first).to_be_visible()
     screenshot(page, f"{scene}-{screen}-{width}-{scheme}")
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
@@ -231,7 +235,7 @@ def test_a_house_whose_values_are_old_is_not_live_though_messages_come(tabs: Any
     tab: Tab = tabs()
     tab.open()
     tab.pill("Problem: grid meter")
-    expect(tab.page.locator(".flow")).to_have_attribute("aria-label", __import__("re").compile("Grid:  not known"))
+    expect(tab.page.locator(".flow")).to_have_attribute("aria-label", re.compile("Grid:  not known"))
 
 
 def test_charge_now_by_keyboard_shows_the_price_first_and_can_be_undone(tabs: Any) -> None:
@@ -243,7 +247,7 @@ def test_charge_now_by_keyboard_shows_the_price_first_and_can_be_undone(tabs: An
     dialog = page.get_by_role("dialog", name="Charge Driveway now")
     expect(dialog).to_be_visible()
     confirm = dialog.get_by_role("button", name="Charge now")
-    expect(dialog.get_by_role("status")).to_contain_text("€1.90 more than the plan")
+    expect(dialog.get_by_role("status")).to_contain_text("€2.00 more than the plan")
     expect(dialog.get_by_role("radio", name="2 hours, until 15:10")).to_be_checked()
     expect(dialog.get_by_role("radio", name="until Mon 07:00")).to_be_visible()
     screenshot(page, "dialog-now-390-light")
@@ -266,7 +270,7 @@ def test_charge_now_by_keyboard_shows_the_price_first_and_can_be_undone(tabs: An
     assert tab.troubles == []
 
 
-def test_a_command_that_is_refused_says_why(tabs: Any, server: Served) -> None:
+def test_a_command_that_is_refused_says_why(tabs: Any) -> None:
     tab: Tab = tabs()
     page = tab.open()
     page.get_by_role("button", name="Charge now").click()
@@ -300,11 +304,11 @@ def test_the_table_says_what_the_charts_say_in_the_zone_of_the_house(tabs: Any) 
     page = tab.open("plan")
     page.get_by_role("button", name="Show as table").click()
     rows = page.locator("tbody tr:not(:has([colspan]))")
-    expect(rows).to_have_count(37)  # 07:00 to 19:00 of the next day, the first and the last hour whole
+    expect(rows).to_have_count(36)  # 07:00 to 19:00 of the next day
     now = page.locator("tr.current")
     expect(now.locator("th")).to_have_text("13:00")
     expect(now).to_contain_text("now")
-    expect(page.locator("tbody tr").nth(3)).to_contain_text("not known")  # two quarters of it were not measured
+    expect(page.locator("tbody tr").nth(2)).to_contain_text("not known")  # two quarters of it were not measured
     expect(page.locator("tbody")).to_contain_text("Monday 22 June")
     screenshot(page, "table-plan-390-light")
     assert page.evaluate(OUTSIDE, 390) == []
@@ -321,14 +325,14 @@ def test_the_charts_are_read_by_keyboard_and_share_one_axis(tabs: Any) -> None:
     assert len({(box["x"], box["width"]) for box in boxes if box}) == 1
     slider = page.get_by_role("slider", name="Time")
     slider.focus()
-    expect(page.locator(".readout h3")).to_contain_text("13:00–13:15, planned")
+    expect(page.locator(".readout h3")).to_contain_text("13:00\u201313:15, planned")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator(".readout h3")).to_contain_text("12:45–13:00, measured")
+    expect(page.locator(".readout h3")).to_contain_text("12:45\u201313:00, measured")
     expect(page.locator(".readout")).to_contain_text("Driveway2.3 kW")
     cursors = [plots.nth(index).locator(".u-cursor-x").evaluate("line => line.style.transform") for index in range(3)]
     assert len(set(cursors)) == 1
     plots.nth(1).hover(position={"x": 600, "y": 40})
-    expect(page.locator(".readout h3")).not_to_contain_text("12:45–13:00")
+    expect(page.locator(".readout h3")).not_to_contain_text("12:45\u201313:00")
 
 
 def test_the_choice_of_appearance_outlives_the_page(tabs: Any) -> None:

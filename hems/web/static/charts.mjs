@@ -214,10 +214,10 @@ export function Charts({ view }) {
   const choose = (event) => {
     const chosen = Number(event.target.value);
     setSlot(chosen);
-    const [plot] = plots.current;
     const middleS = firstS + (chosen + 0.5) * view.slot_s;
-    if (plot && middleS >= span[0] && middleS <= span[1]) plot.setCursor({ left: plot.valToPos(middleS, "x"), top: 10 });
-    else if (narrow) setShiftS(middleS - NARROW_S / 2 - nowS + PAST_SHOWN_S);
+    const inSight = middleS >= span[0] && middleS <= span[1];
+    plots.current.forEach((plot) => plot.setCursor({ left: inSight ? plot.valToPos(middleS, "x") : -10, top: 10 }, false));
+    if (narrow && !inSight) setShiftS(middleS - NARROW_S / 2 - nowS + PAST_SHOWN_S);
   };
   const now = slotTime(view, slot);
   return html`<div class="charts">

@@ -47,7 +47,7 @@ function Table({ view }) {
       <td>${now ? words.now : kind}</td>
       ${columns.map((column) => html`<td>${column.mean(slots)}</td>`)}</tr>`];
   });
-  return html`<div class="table" tabindex="0" role="region" aria-label=${words.title}><table>
+  return html`<div class="table" tabindex="0" role="region" aria-label=${words.table}><table>
     <caption>${words.caption}</caption>
     <thead><tr><th scope="col">${words.time}</th><th scope="col">${words.what}</th>
       ${columns.map((column) => html`<th scope="col">${column.name}</th>`)}</tr></thead>

@@ -123,7 +123,6 @@ export const text = {
     earlier: "Earlier",
     later: "Later",
     showTable: "Show as table",
-    showCharts: "Show as charts",
     time: "Time",
     measured: "measured",
     planned: "planned",
@@ -142,6 +141,7 @@ export const text = {
     filling: (power) => `filling ${power}`,
     emptying: (power) => `emptying ${power}`,
     level: (name) => `${name} level`,
+    table: "The plan by hours",
     caption: "Means of each hour",
     what: "What",
     summary: {
