@@ -39,8 +39,8 @@ class Topics:
         self.heartbeat = f"fx/1/{aggregator_id}/hb"
 
 
-def will_for(aggregator_id: str, home_id: str, *, clock: Clock, dice: random.Random) -> tuple[str, bytes]:
-    """Topic and payload that the broker publishes, retained, when it loses us: for the maker of the link.
+def will_for(aggregator_id: str, home_id: str, *, clock: Clock, dice: random.Random) -> tuple[str, bytes, bool]:
+    """Topic, payload and retain flag of what the broker publishes when it loses us: for the maker of the link.
 
     Raises:
         BadInputError: as :class:`Topics`.
@@ -53,4 +53,4 @@ def will_for(aggregator_id: str, home_id: str, *, clock: Clock, dice: random.Ran
         exp=None,
         body=StateBody(online=False, clock_trusted=clock.wall_is_trusted()),
     )
-    return Topics(aggregator_id, home_id).state, wire.canonical(message)
+    return Topics(aggregator_id, home_id).state, wire.canonical(message), True

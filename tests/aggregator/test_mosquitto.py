@@ -45,12 +45,12 @@ class RealHome:
     """A session and its link, made for one broker."""
 
     def __init__(self, broker: Mosquitto, clock: Clock) -> None:
-        topic, payload = will_for(AGGREGATOR, HOME, clock=clock, dice=random.Random(1))
+        will = will_for(AGGREGATOR, HOME, clock=clock, dice=random.Random(1))
         self.clock = clock
         self.link = MqttLink(
             broker.connection,
             client_id=HOME,
-            will=(topic, payload, True),
+            will=will,
             clock=clock,
             random=random.Random(3),
         )

@@ -140,10 +140,10 @@ class Home:
     """Everything of one home in virtual time."""
 
     def __init__(self, broker: MemoryBroker, clock: VirtualClock) -> None:
-        topic, payload = will_for(AGGREGATOR, HOME, clock=clock, dice=random.Random(1))
+        will = will_for(AGGREGATOR, HOME, clock=clock, dice=random.Random(1))
         self.broker = broker
         self.clock = clock
-        self.link: MemoryMqtt = broker.link(will=(topic, payload, True))
+        self.link: MemoryMqtt = broker.link(will=will)
         self.house = RecordingHouse(clock)
         self.outbox = MemoryOutbox()
         self.sequences = MemorySequences()
