@@ -8,12 +8,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from hems.aggregator.session import AggregatorSession
-from hems.aggregator.ulid import ulid
+from hems.aggregator import AggregatorSession, new_ulid
 from hems.app.flex_desk import FlexDesk, Progress
 from hems.app.house import RunningHouse
 from hems.app.image import ImageKeeper
@@ -36,6 +35,8 @@ from hems.web.server import WebServer
 log = logging.getLogger(__name__)
 
 TRUST_CHECK_S = 1.0
+FIRST_READINGS_S = 2.0
+"""Real seconds from the start to the first tick at most; until then devices keep their resting values."""
 STOP_MAX_S = 5.0
 """Real seconds for each half of a clean stop; systemd waits for 20 s."""
 
@@ -127,11 +128,10 @@ class Daemon:
         self.house.troubles = self._troubles
         self.house.on_tick = self._ticked
         self.session = self._session()
-        self.page = (
-            None
-            if parts.page is None
-            else WebServer(self.house, host=parts.page.host, port=parts.page.port, clock=clock)
-        )
+        self.page: WebServer | None = None
+        """Made after the first tick, because it shows one."""
+        self.started = asyncio.Event()
+        """Set when every part has been started."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set, then leave every device at rest and everything on disk."""
@@ -147,6 +147,7 @@ class Daemon:
             for name, task in parts.links:
                 outer.start(name, task)
             outer.start("recorder", self.recorder.run)
+            await self._first_readings()
             for name, task in self.steering.tasks():
                 inner.start(name, task)
             inner.start("tick", self.house.run)
@@ -157,10 +158,18 @@ class Daemon:
             inner.start("planner", self.planner.run)
             if self.session is not None:
                 inner.start("aggregator", self.session.run)
-            if self.page is not None:
+            if parts.page is not None:
+                self.page = WebServer(self.house, host=parts.page.host, port=parts.page.port, clock=parts.clock)
                 inner.start("page", self.page.run)
+            self.started.set()
             await stop.wait()
             log.info("stopping: every device goes to its resting state")
+
+    async def _first_readings(self) -> None:
+        """Give devices that are there a moment, so that only absent ones are told as silent."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_READINGS_S):
+                await self.keeper.complete.wait()
 
     def _ticked(self) -> None:
         self.alive()
@@ -237,7 +246,7 @@ class Daemon:
         return found
 
     def _new_id(self) -> str:
-        return str(ulid(self.parts.clock.now(), self.parts.dice))
+        return new_ulid(self.parts.clock.now(), self.parts.dice)
 
 
 def _name(driver: Driver) -> str:

@@ -34,6 +34,7 @@ from hems.domain.reading import CarState, Image
 from hems.domain.site import DeviceId, Site
 from hems.domain.snapshot import PlanView, Snapshot
 from hems.domain.time import Now
+from hems.explain import event_line, is_trouble
 from hems.ports import Clock, DeviceReading
 
 log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ class RunningHouse:
         """A new plan is in force."""
         self._planned = planned
         for event in planned.decided.events:
-            _log_event(event)
+            _log_event(event, self.site)
         self._recorder.plan(planned.decided.plan)
         self._refresh_envelope(soon=True)
 
@@ -244,7 +245,7 @@ class RunningHouse:
     def _note(self, result: TickResult, now: Now, asked: Asked) -> None:
         """Everything that is recorded of a tick; the disk does it later."""
         for event in result.events:
-            _log_event(event)
+            _log_event(event, self.site)
         self._recorder.episodes(result.episodes)
         seen = result.estimate
         values: dict[str, float | None] = {"grid_w": None if seen.grid is None else seen.grid.power_w}
@@ -310,5 +311,5 @@ def _cars(result: TickResult) -> set[DeviceId]:
     return {device_id for device_id, values in chargers.items() if values.car is not CarState.ABSENT}
 
 
-def _log_event(event: Event) -> None:
-    log.info("%s", event)
+def _log_event(event: Event, site: Site) -> None:
+    log.log(logging.WARNING if is_trouble(event) else logging.INFO, "%s", event_line(event, site))

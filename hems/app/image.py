@@ -1,5 +1,6 @@
 """The image that the tick gets: the newest reading of each device that can be true."""
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -44,12 +45,18 @@ class ImageKeeper:
         self._charger_of = {each.id: each for each in site.chargers}
         self._heat_pump_of = {each.id: each for each in site.heat_pumps}
         self._doubted: set[DeviceId] = set()
+        self._unheard = {each.id for each in site.devices}
+        self.complete = asyncio.Event()
+        """Set when every device has reported once."""
         self.refused = 0
         """Readings that cannot be true, since start."""
 
     def report(self, device_id: DeviceId, reading: DeviceReading) -> None:
         """Take a reading; implements :class:`hems.ports.Report`."""
         if self._take(device_id, reading):
+            self._unheard.discard(device_id)
+            if not self._unheard:
+                self.complete.set()
             if device_id in self._doubted:
                 self._doubted.discard(device_id)
                 log.info("%s: its readings can be true again", device_id)

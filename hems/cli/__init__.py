@@ -132,6 +132,89 @@ def simulate(
 
 
 @app.command()
+def run(
+    site: SiteFile,
+    state_dir: Annotated[Path, typer.Option(help="Where history, record and commitments are kept.")] = Path(
+        "hems-state"
+    ),
+    host: Annotated[str, typer.Option(help="Address of the page; loopback only until there are accounts.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,
+    ocpp_host: Annotated[str, typer.Option(help="Address at which chargers may call.")] = "0.0.0.0",  # noqa: S104
+    trust_clock: Annotated[
+        bool, typer.Option("--trust-clock", help="Take the clock of this machine for right without a time server.")
+    ] = False,
+) -> None:
+    """The daemon: a real house, until SIGTERM or Ctrl-C."""
+    from hems.cli.run import run as start
+
+    raise typer.Exit(
+        start(site, state_dir=state_dir, host=host, port=port, ocpp_host=ocpp_host, trust_clock=trust_clock)
+    )
+
+
+@app.command()
+def demo(
+    house: Annotated[str, typer.Option(help="full or small.")] = "full",
+    speed: Annotated[float, typer.Option(help="House seconds in each real one, up to 200.")] = 60.0,
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,
+    start_at: Annotated[
+        str | None, typer.Option(help="Where the house's clock starts, as 2026-06-21T06:30Z; default: this morning.")
+    ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Keep history and record here; default: a folder that is removed at the end.")
+    ] = None,
+) -> None:
+    """A whole simulated house with the real daemon: devices over their own protocols, a broker, and the page."""
+    from hems.cli.demo import demo as start
+
+    raise typer.Exit(start(house=house, speed=speed, port=port, start_at=start_at, state_dir=state_dir))
+
+
+@app.command()
+def sim(
+    start_at: Annotated[str, typer.Option(help="Where the house's clock starts, as 2026-06-21T06:30Z.")],
+    house: Annotated[str, typer.Option(help="full or small.")] = "full",
+    speed: Annotated[float, typer.Option(help="House seconds in each real one.")] = 1.0,
+    epoch_s: Annotated[
+        float | None, typer.Option(help="Machine's monotonic second of the start; default: now.")
+    ] = None,
+    absent: Annotated[str, typer.Option(help="Devices that are not there at first, as grid,battery.")] = "",
+    ocpp_url: Annotated[str | None, typer.Option(help="Where the charger calls, as ws://127.0.0.1:8887.")] = None,
+) -> None:
+    """The devices of a demo house alone, over their own protocols."""
+    from hems.cli.sim import sim as start
+
+    raise typer.Exit(
+        start(house=house, speed=speed, start_at=start_at, epoch_s=epoch_s, absent=absent, ocpp_url=ocpp_url)
+    )
+
+
+secrets_app = typer.Typer(no_args_is_help=True, help="Passwords that the site file refers to.")
+app.add_typer(secrets_app, name="secrets")
+BesideSite = Annotated[Path, typer.Option("--site", help="The site file beside which they are kept.")]
+
+
+@secrets_app.command("set")
+def secrets_set(
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)], site: BesideSite = Path("site.yaml")
+) -> None:
+    """Store one, asked for twice, or read from standard input where there is no terminal."""
+    from hems.cli.secrets import set_secret
+
+    raise typer.Exit(set_secret(name, site=site))
+
+
+@secrets_app.command("list")
+def secrets_list(site: BesideSite = Path("site.yaml"), as_json: AsJson = False) -> None:
+    """Names of those that are set."""
+    from hems.cli.secrets import list_secrets
+
+    raise typer.Exit(list_secrets(site=site, as_json=as_json))
+
+
+@app.command()
 def explain(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="Name or id of a device.", show_default=False)],
     record: Annotated[

@@ -15,6 +15,8 @@ from hems.runtime.clock import SystemClock
 from hems.sim.servers.devices import Demo, Devices, serve
 from hems.sim.servers.pace import real_pause
 
+log = logging.getLogger(__name__)
+
 SPEED_MAX = 1_000.0
 ORPHAN_CHECK_S = 1.0
 """Real seconds between two looks whether the parent still lives."""
@@ -87,9 +89,11 @@ async def _follow_orders(devices: Devices, over: asyncio.Event) -> None:
         while line := await reader.readline():
             if line.strip():
                 _say(await _obeyed(devices, line))
+    except (OSError, ValueError) as error:  # nobody reads the answers, or a line of more than 64 KiB
+        log.info("no more orders: %s", error)
     finally:
         transport.close()
-    over.set()
+        over.set()
 
 
 async def _obeyed(devices: Devices, line: bytes) -> dict[str, object]:

@@ -2,5 +2,6 @@
 
 from hems.explain.ahead import Ahead, next_change
 from hems.explain.english import sentence
+from hems.explain.events import event_line, is_trouble
 
-__all__ = ["Ahead", "next_change", "sentence"]
+__all__ = ["Ahead", "event_line", "is_trouble", "next_change", "sentence"]

@@ -1,0 +1,161 @@
+"""A house on a real machine: state on disk, threads for what blocks, plan worker, brokers, and the daemon around it."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from hems.aggregator import will_for
+from hems.app.daemon import Daemon, Page, Parts
+from hems.app.devices import Will, connect
+from hems.app.market import Market, public_market
+from hems.config import House
+from hems.domain.errors import BadInputError
+from hems.domain.wiring import Wiring
+from hems.ports import Clock
+from hems.runtime.files import SystemFiles
+from hems.runtime.notify import Notifier
+from hems.runtime.offload import ThreadOffload
+from hems.runtime.planner import WorkerPlanner
+from hems.runtime.worker_process import spawn
+from hems.store.house_store import HouseStore
+
+log = logging.getLogger(__name__)
+
+CLOSE_MAX_S = 5.0
+"""Real seconds for a disk or a planner to finish what it has begun."""
+ALIVE_RATIO = 0.25
+"""Of the watchdog's time: how often a sign of life is given at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a daemon keeps and shows things."""
+
+    state_dir: Path
+    page: Page
+    ocpp_host: str
+    """Address at which chargers may call; ``0.0.0.0``: from anywhere in the house."""
+
+
+async def run_house(
+    house: House,
+    place: Place,
+    *,
+    clock: Clock,
+    dice: random.Random,
+    notifier: Notifier,
+    stop: asyncio.Event,
+    market: Market | None = None,
+    prepare: Callable[[HouseStore], None] = lambda _: None,
+    simulated: str | None = None,
+    shown: Callable[[Daemon], None] = lambda _: None,
+) -> None:
+    """Run until ``stop`` is set.
+
+    Args:
+        house: site and wiring.
+        place: state, page and port.
+        clock: house time.
+        dice: spreads attempts, makes ids.
+        notifier: the service manager.
+        stop: ends it cleanly.
+        market: prices and weather; None: from public servers.
+        prepare: puts into the store what should be known from the start.
+        simulated: what is simulated, in words.
+        shown: called once the page answers.
+
+    Raises:
+        BadInputError: the wiring cannot be used, or the state folder cannot be made.
+    """
+    _make(place.state_dir)
+    async with AsyncExitStack() as stack:
+        disk, thinking = ThreadOffload("disk"), ThreadOffload("planner")
+        for each in (disk, thinking):
+            stack.push_async_callback(each.close, deadline_s=CLOSE_MAX_S)
+        store = await disk(lambda: HouseStore(place.state_dir, SystemFiles(place.state_dir), clock))
+        await disk(lambda: prepare(store))
+        planner = stack.enter_context(closing(WorkerPlanner(spawn)))
+        connected = connect(
+            house.site,
+            house.wiring,
+            clock=clock,
+            dice=dice,
+            chargers_told=store.documents("chargers", kind=bytes),
+            disk=disk,
+            ocpp_host=place.ocpp_host,
+            wills=_wills(house.wiring, clock, dice),
+        )
+        if market is None:
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            location = house.location
+            at = None if location is None else (location.latitude_deg, location.longitude_deg)
+            market = public_market(house.site, at, store=store, disk=disk, session=session, clock=clock, dice=dice)
+        wanted = house.wiring.aggregator
+        daemon = Daemon(
+            Parts(
+                site=house.site,
+                clock=clock,
+                dice=dice,
+                drivers=connected.drivers,
+                links=connected.tasks,
+                store=store,
+                disk=disk,
+                planner=planner,
+                thinking=thinking,
+                market=market,
+                page=place.page,
+                aggregator=None if wanted is None else (wanted, connected.brokers[wanted.connection]),
+                simulated=simulated,
+            )
+        )
+        daemon.alive = _heartbeat(notifier, clock)
+        watching = asyncio.ensure_future(_tell(daemon, notifier, house.site.name, shown))
+        try:
+            await daemon.run(stop)
+        finally:
+            watching.cancel()
+
+
+def _heartbeat(notifier: Notifier, clock: Clock) -> Callable[[], None]:
+    """A sign of life with a tick, a few times within the watchdog's time."""
+    told_s = -1e9
+
+    def alive() -> None:
+        nonlocal told_s
+        now_s = clock.monotonic_s()
+        if notifier.watchdog_s is not None and now_s - told_s >= ALIVE_RATIO * notifier.watchdog_s:
+            told_s = now_s
+            notifier.alive()
+
+    return alive
+
+
+async def _tell(daemon: Daemon, notifier: Notifier, name: str, shown: Callable[[Daemon], None]) -> None:
+    await daemon.ready.wait()
+    notifier.ready()
+    notifier.status(f"{name}: the guard is in control")
+    await daemon.started.wait()
+    if daemon.page is not None:
+        await daemon.page.listening.wait()
+        shown(daemon)
+
+
+def _wills(wiring: Wiring, clock: Clock, dice: random.Random) -> dict[str, Will]:
+    """The aggregator's broker says that the house is gone when it is."""
+    wanted = wiring.aggregator
+    if wanted is None:
+        return {}
+    return {wanted.connection: will_for(wanted.aggregator_id, wanted.home_id, clock=clock, dice=dice)}
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{folder}: the state folder cannot be made: {error.strerror or error}") from None
