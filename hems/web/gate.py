@@ -29,7 +29,6 @@ HEADERS = {
 Inner = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 SENTENCES = {
-    403: "This is not allowed.",
     404: "There is nothing at this address; /api/v1/openapi.json lists what there is.",
     413: "The request is larger than 16 KiB.",
 }

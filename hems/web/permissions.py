@@ -9,6 +9,8 @@ from enum import StrEnum
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from hems.web.gate import RefusedError
+
 
 class Role(StrEnum):
     """What a person, or a program acting for one, is to the house."""
@@ -65,5 +67,5 @@ async def permission_gate(request: web.Request, handler: Handler) -> web.StreamR
     if request.match_info.http_exception is None:
         allowed = PERMISSIONS[permission_of(request.match_info.route)]
         if role_of(request) not in allowed:
-            raise web.HTTPForbidden(text="Your role may not do this; ask the owner of the house.")
+            raise RefusedError(403, "Your role may not do this; ask the owner of the house.")
     return await handler(request)

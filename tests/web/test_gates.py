@@ -6,7 +6,8 @@ import pytest
 from aiohttp import web as aiohttp_web
 
 from hems.domain.errors import OperatingError
-from hems.web.permissions import PERMISSIONS, require_entries
+from hems.web import permissions
+from hems.web.permissions import PERMISSIONS, Role, require_entries
 from hems.web.server import WebServer
 from tests.support.fake_house import FakeHouse, clock_at_noon, served
 from tests.support.page_scenes import CAR
@@ -158,6 +159,15 @@ async def test_a_route_without_a_permission_does_not_start() -> None:
     app.router.add_get("/api/v1/secrets", secrets)
     with pytest.raises(ValueError, match="secrets"):
         require_entries(app.router.routes())
+
+
+async def test_a_viewer_reads_and_does_not_command(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permissions, "role_of", lambda _: Role.VIEWER)
+    async with web.http.get("/api/v1/state") as answer:
+        assert answer.status == 200
+    async with web.http.post("/api/v1/overrides/none/end", json={}) as answer:
+        assert answer.status == 403
+        assert "ask the owner" in (await answer.json())["error"]
 
 
 async def test_a_command_from_our_own_page_is_taken(web: Web) -> None:

@@ -4,17 +4,15 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.support.browser import Served, Tab
 from tests.support.page_scenes import HOSTILE
 
 CHROMIUM = shutil.which("chromium")
@@ -33,38 +31,6 @@ OUTSIDE = """width => {
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
 
-class Served:
-    """A house in a process, which can be frozen, killed and started again on its port."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "tests.support.fake_house", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-
-    def show(self, scene: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"scene {scene}\n")
-        self.process.stdin.flush()
-
-    def stop(self) -> None:
-        self.process.communicate(timeout=10)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=10)
-
-    def freeze(self) -> None:
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     served = Served()
@@ -78,27 +44,6 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
-
-
-class Tab:
-    """One page, and everything that went wrong in it."""
-
-    def __init__(self, context: BrowserContext, server: Served) -> None:
-        self.page: Page = context.new_page()
-        self.server = server
-        self.troubles: list[str] = []
-        self.requests: list[Request] = []
-        self.page.on("console", lambda line: self.troubles.append(line.text) if line.type != "log" else None)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108 - it wants a function
-
-    def open(self, screen: str = "now") -> Page:
-        self.page.goto(f"http://localhost:{self.server.port}/#/{screen}")
-        expect(self.page.locator("header [role=status]")).not_to_have_text("Waiting")
-        return self.page
-
-    def pill(self, words: str) -> None:
-        expect(self.page.locator("header [role=status]")).to_have_text(words, timeout=8_000)
 
 
 @pytest.fixture
@@ -358,6 +303,17 @@ def test_nothing_moves_for_those_who_asked_for_that_and_cards_keep_their_height(
     assert sum(shifts) < 0.01
 
 
+def test_a_page_of_an_older_version_loads_itself_again_once(tabs: Any) -> None:
+    tab: Tab = tabs()
+    beat = 'event: hb\ndata: {"at": "2026-06-21T11:05:12Z", "version": "newer"}\n\n'
+    tab.page.route("**/stream", lambda route: route.fulfill(body=beat, content_type="text/event-stream"))
+    loads: list[object] = []
+    tab.page.on("domcontentloaded", lambda page: loads.append(page))  # noqa: PLW0108 - it wants a function
+    tab.page.goto(f"http://localhost:{tab.server.port}/")
+    tab.page.wait_for_event("request", lambda _: sum("stream" in each.url for each in tab.requests) >= 3)
+    assert len(loads) == 2
+
+
 def test_it_works_under_a_path_of_another_server(tabs: Any, server: Served) -> None:
     tab: Tab = tabs()
     seen: list[str] = []
@@ -370,7 +326,7 @@ def test_it_works_under_a_path_of_another_server(tabs: Any, server: Served) -> N
     tab.page.route("**/house/12/**", lambda route: below(route) if "stream" not in route.request.url else route.abort())
     tab.page.goto(f"http://localhost:{server.port}/house/12/")
     expect(tab.page.get_by_text("Waiting for the first reading")).to_be_visible()
-    tab.page.wait_for_function("performance.getEntriesByType('resource').some(each => each.name.includes('stream'))")
+    tab.page.wait_for_event("request", lambda request: "stream" in request.url)
     assert seen
     urls = [request.url for request in tab.requests]
     assert [url for url in urls if "/house/12/" not in url] == []

@@ -162,7 +162,7 @@ function Readout({ view, slot }) {
   const [start, end] = [slotTime(view, slot), slotTime(view, slot + 1)];
   const kind = slot < view.past_count ? words.measured : words.planned;
   const priced = slot < view.published_count ? words.published : words.expected;
-  return html`<div class="readout"><h3>${moment(start, at, view.timezone)}–${clock(end, view.timezone)}, ${kind}, ${words.price.toLowerCase()} ${priced}</h3>
+  return html`<div class="readout"><h3>${moment(start, at, view.timezone)}–${clock(end, view.timezone)}, ${kind}, ${words.priceIs(priced)}</h3>
     <dl>${columnsOf(view).map(({ name, colour, mean }) => html`<div>
       <dt style=${{ "--swatch": `var(${colour})` }}>${name}</dt><dd>${mean([slot])}</dd></div>`)}</dl></div>`;
 }

@@ -59,6 +59,17 @@ function calm(device) {
   return device;
 }
 
+/** Load the page of a newer system, once: something between us may go on handing out the old one. */
+function renew(newer) {
+  try {
+    if (newer === version || sessionStorage.getItem("renewed") === newer) return;
+    sessionStorage.setItem("renewed", newer);
+    location.reload();
+  } catch {
+    // a browser that keeps nothing stays with what it has
+  }
+}
+
 let source = null;
 let retry = 0;
 
@@ -78,7 +89,7 @@ function open() {
   });
   source.addEventListener("hb", (event) => {
     hear();
-    if (JSON.parse(event.data).version !== version) location.reload();
+    renew(JSON.parse(event.data).version);
   });
   source.onerror = () => {
     source.close(); // a refused stream is not opened again by the browser, so we do

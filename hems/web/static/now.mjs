@@ -169,8 +169,8 @@ function Status({ house }) {
   return html`<section class="card status" aria-labelledby="status">
     <h2 id="status">${status.title}</h2>
     <dl class="facts">
-      <div><dt>${status.buy}</dt><dd>${price(prices.import_eur_per_kwh, currency)}</dd></div>
-      <div><dt>${status.sell}</dt><dd>${price(prices.export_eur_per_kwh, currency)}</dd></div>
+      <div><dt>${status.buy}</dt><dd>${status.perKwh(price(prices.import_eur_per_kwh, currency))}</dd></div>
+      <div><dt>${status.sell}</dt><dd>${status.perKwh(price(prices.export_eur_per_kwh, currency))}</dd></div>
       <div><dt>${status.until}</dt><dd>${until ? moment(new Date(until), at, timezone) : status.noPrices}</dd></div>
     </dl>
     <p class="muted">${prices.source}</p>

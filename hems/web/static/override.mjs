@@ -48,7 +48,10 @@ export function Dialog({ device, onClose }) {
   const [key] = useState(() => ends.map(newKey)); // pressing twice is one command
   const until = ends[choice].end.toISOString();
 
-  useEffect(() => box.current.showModal(), []);
+  useEffect(() => {
+    box.current.showModal();
+    box.current.querySelector("input:checked").focus();
+  }, []);
   useEffect(() => {
     let current = true;
     setOffer(null);
