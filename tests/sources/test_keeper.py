@@ -352,3 +352,18 @@ def test_weather_is_fetched_hourly_stale_after_six_hours_and_told_twice_in_a_mon
     with caplog.at_level(logging.WARNING):
         in_virtual_time(main())
     assert len(caplog.messages) == 3, "the first keeper one line, the second two"
+
+
+def test_an_hourly_price_is_that_of_its_four_quarter_hours():
+    hours = PublishedSpot(
+        area="NL",
+        start_at=datetime(2026, 6, 9, 22, tzinfo=UTC),
+        slot_s=3600,
+        eur_per_mwh=tuple(float(hour) for hour in range(24)),
+        source="hourly",
+    )
+
+    spot = joined([spot_day(TOMORROW, price=99.0), hours], area="NL")
+
+    assert spot.eur_per_mwh == (*(float(slot // 4) for slot in range(96)), *[99.0] * 96)
+    assert (spot.slot_s, spot.source) == (900, "it")

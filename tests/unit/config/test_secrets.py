@@ -25,7 +25,7 @@ printable = st.text(st.characters(exclude_categories=["C", "Z"]) | st.just(" "),
 
 
 @given(st.dictionaries(st.from_regex(r"\A[A-Za-z0-9_.-]{1,20}\Z"), printable, min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_was_set_is_read_again_and_no_other_can_read_it(tmp_path, secrets):
     path = tmp_path / "secrets.yaml"
     path.unlink(missing_ok=True)
