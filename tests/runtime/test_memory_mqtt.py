@@ -65,6 +65,8 @@ def test_a_cut_link_leaves_its_will_and_comes_back_with_its_subscriptions():
         assert births == ["born", "born"]
         assert broker.retained["house/state"] == b"online"
         running.cancel()
+        await rounds()
+        assert broker.retained["house/state"] == b"offline", "a clean stop says it too"
 
     in_virtual_time(main())
 

@@ -63,7 +63,7 @@ class MemoryBroker:
             link.lose()
             if link.will is not None:
                 topic, payload, retain = link.will
-                self.publish(topic, payload, retain=retain)
+                self.publish(topic, payload, qos=1, retain=retain)
 
     def stop(self) -> None:
         """Gone, with all connections; retained messages survive, wills are not delivered."""
@@ -123,8 +123,17 @@ class MemoryMqtt:
                 for handler in self._on_connect:
                     await handler()
                 await self._lost.wait()
+            except asyncio.CancelledError:
+                self._say_goodbye()
+                raise
             finally:
                 self._lost.set()
+
+    def _say_goodbye(self) -> None:
+        """A clean stop publishes the will too, as the real link does."""
+        if self.will is not None and self.connected:
+            topic, payload, retain = self.will
+            self._broker.publish(topic, payload, qos=1, retain=retain)
 
     def lose(self) -> None:
         """The connection is gone."""

@@ -1,0 +1,73 @@
+"""What stands in a payload: a number, or the state of a switch. Nothing here raises on any bytes."""
+
+import json
+import math
+import re
+from typing import NoReturn
+
+from hems.domain.wiring import MqttRelay
+
+PAYLOAD_MAX_BYTES = 65_536
+MAGNITUDE_MAX = 1e7
+"""10 MW: no house has it, and no temperature. What a device can have is judged where its nameplate is known."""
+NUMBER = re.compile(rb"\s*([+-]?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,2})?)\s*")
+ON_WORDS, OFF_WORDS = frozenset({"on", "true", "1"}), frozenset({"off", "false", "0"})
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+
+
+def number(payload: bytes, path: tuple[str, ...]) -> float | None:
+    """The number at a path of a JSON payload, or the whole payload where the path is empty.
+
+    None for everything that is no plain finite number: NaN, infinities, text (even of digits, inside JSON), booleans,
+    null, numbers beyond :data:`MAGNITUDE_MAX`, a path that leads nowhere, a payload that is no JSON or too long.
+    """
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        return None
+    if not path:
+        plain = NUMBER.fullmatch(payload)
+        return None if plain is None else _bounded(float(plain.group(1)))
+    found = _at(payload, path)
+    # bool is an int in Python, and no measurement anywhere.
+    return _bounded(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def is_on(payload: bytes, relay: MqttRelay) -> bool | None:
+    """What a relay says of itself; None where it is neither on nor off.
+
+    Its own words count first, as written; then, in any case, on/off, true/false and 1/0, because many devices take
+    commands in one form and tell their state in another.
+    """
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        return None
+    path = relay.state.path
+    found = _at(payload, path) if path else payload.decode("utf-8", errors="replace").strip()
+    if not isinstance(found, str | bool | int):
+        return None
+    word = str(found)
+    if word in (relay.on, relay.off):
+        return word == relay.on
+    word = word.lower()
+    return True if word in ON_WORDS else False if word in OFF_WORDS else None
+
+
+def _at(payload: bytes, path: tuple[str, ...]) -> Json:
+    try:
+        found: Json = json.loads(payload, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    for key in path:
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isascii() and key.isdigit() and len(key) < 6 and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _bounded(value: float) -> float | None:
+    return float(value) if abs(value) <= MAGNITUDE_MAX and math.isfinite(value) else None
