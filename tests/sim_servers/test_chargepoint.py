@@ -21,6 +21,7 @@ from tests.support.sim_servers import NOON_AT, living_house
 HERE = Path(__file__).parent
 OCPP_RPC = HERE.parent / "counterparts" / "node_modules" / "ocpp-rpc"
 PLUGIN_AT = NOON_AT + timedelta(hours=3, minutes=46)
+PLUGOUT_AT = PLUGIN_AT + timedelta(minutes=45)
 SPEED = 60.0
 PASSWORD = "of-the-test"  # noqa: S105 - opens nothing
 pytestmark = pytest.mark.skipif(
@@ -83,8 +84,8 @@ async def central_system() -> AsyncIterator[CentralSystem]:
 class Station:
     """A living house with its charge point."""
 
-    def __init__(self, at: datetime, speed: float = SPEED) -> None:
-        self.living = living_house(at=at, speed=speed)
+    def __init__(self, at: datetime, speed: float = SPEED, *, epoch_before_s: float = 0.0) -> None:
+        self.living = living_house(at=at, speed=speed, epoch_before_s=epoch_before_s)
         self.point = ChargePoint(self.living, self.living.house.site.chargers[0])
 
     @property
@@ -140,7 +141,8 @@ async def test_it_names_itself_and_tells_the_life_of_a_car_from_plug_in_to_depar
         charged_wh = stop["meterStop"] - start["meterStart"]
         assert charged_wh == pytest.approx(2_660, abs=30), "45 min are enough for 2.66 kWh"
         began, ended = (datetime.fromisoformat(each["timestamp"]) for each in (start, stop))
-        assert (ended - began).total_seconds() == pytest.approx(45 * 60, abs=120), "house time"
+        assert PLUGIN_AT <= began < PLUGIN_AT + timedelta(minutes=15), "house time"
+        assert abs(ended - PLUGOUT_AT) < timedelta(seconds=60)
         assert [each["idTag"] for each in system.calls("Authorize")][:1] == [start["idTag"]]
         await eventually(lambda: not station.point.untold)
 
@@ -168,17 +170,31 @@ async def test_meter_values_come_in_house_time_and_say_what_the_car_takes() -> N
 async def test_a_profile_is_followed_and_ends_with_its_duration_in_house_time() -> None:
     async with central_system() as system, charging(system) as station:
         await eventually(lambda: station.values.car is CarState.CHARGING)
-        start = (station.living.clock.now() - timedelta(seconds=60)).isoformat().replace("+00:00", "Z")
+        offers: list[tuple[datetime, float]] = []
+        station.living.after_step(lambda: offers.append((station.living.house.at, station.values.offered_current_a)))
+        ends_at = station.living.house.at.replace(microsecond=0) + timedelta(seconds=120)
+        start = (ends_at - timedelta(seconds=180)).isoformat().replace("+00:00", "Z")
         answer = await system.ask("SetChargingProfile", **profile(8.0, startSchedule=start, duration=180))
         assert answer == {"status": "Accepted"}
-        told_at = station.living.clock.now()
         await eventually(lambda: station.values.offered_current_a == 8.0)
         schedule = await system.ask("GetCompositeSchedule", connectorId=1, duration=600, chargingRateUnit="A")
         limits = [each["limit"] for each in schedule["chargingSchedule"]["chargingSchedulePeriod"]]
         assert limits == [8, 16]
-        await eventually(lambda: station.values.offered_current_a > 15)
-        lasted_s = (station.living.clock.now() - told_at).total_seconds()
-        assert 115 <= lasted_s <= 140, "180 s from a minute before it was told"
+        await eventually(lambda: offers[-1][0] > ends_at and offers[-1][1] > 15)
+        limited = [at for at, offered_a in offers if offered_a == 8.0]
+        free_again_at = next(at for at, offered_a in offers if at > limited[0] and offered_a > 8.0)
+        assert limited[-1] <= ends_at < free_again_at <= ends_at + timedelta(seconds=30)
+
+
+def test_a_lasting_limit_of_0_a_holds_from_the_first_second_even_if_the_house_is_behind_its_clock() -> None:
+    station = Station(PLUGIN_AT, epoch_before_s=100.0)
+    station.living.step(55)
+    floor = profile(0.0)
+    assert station.point.answer("SetChargingProfile", floor) == {"status": "Accepted"}
+    for _ in range(30):
+        station.living.step(1)
+        assert station.values.power_w == 0
+    assert station.point.transaction is not None
 
 
 async def test_a_pause_suspends_and_clearing_it_goes_on() -> None:

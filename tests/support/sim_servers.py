@@ -33,11 +33,13 @@ def _data(house: str, at: datetime) -> HouseData:
     return demo_data(demo_site(house), at, days=3)
 
 
-def living_house(house: str = "full", *, at: datetime = NOON_AT, speed: float = 1.0) -> LivingHouse:
+def living_house(
+    house: str = "full", *, at: datetime = NOON_AT, speed: float = 1.0, epoch_before_s: float = 0.0
+) -> LivingHouse:
     """A house at the quarter hour before second 0 of its clock; it lives when it is stepped, or run."""
     site = demo_site(house)
     data = _data(house, at)
-    clock = ScaledClock(speed=speed, start_at=at, epoch_s=SystemClock().monotonic_s())
+    clock = ScaledClock(speed=speed, start_at=at, epoch_s=SystemClock().monotonic_s() - epoch_before_s)
     return begun(site, data, clock, start_at=at)
 
 

@@ -6,6 +6,7 @@ Seeded by the date; it belongs to no place and has nothing to do with the sun of
 import math
 import random
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 YEAR_MEAN_C, SEASON_K = 10.5, 8.0
 WARMEST_DAY = 200
@@ -25,6 +26,7 @@ def made_up_outdoor_c(at: datetime) -> float:
     return round(YEAR_MEAN_C + season + swing + weather, 2)
 
 
+@lru_cache(maxsize=512)
 def _weather_k(day: date) -> float:
     """How much warmer than usual a day begins."""
     return random.Random(f"weather {day.isoformat()}").gauss(0, WEATHER_SIGMA_K)  # noqa: S311 - no secret

@@ -10,7 +10,6 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from hems.domain.errors import OperatingError
 from hems.sim.servers.endpoint import LOOPBACK
@@ -41,26 +40,25 @@ async def broker() -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def _mosquitto(program: str) -> AsyncIterator[int]:
-    with tempfile.TemporaryDirectory(prefix="hems-broker-") as folder:
-        for _ in range(ATTEMPTS):
-            port = _free_port()
-            config = Path(folder) / "mosquitto.conf"
-            config.write_text(f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\n{_user_line()}")
+    for _ in range(ATTEMPTS):
+        port = _free_port()
+        with tempfile.NamedTemporaryFile("w", prefix="hems-broker-", suffix=".conf") as config:
+            config.write(f"listener {port} {LOOPBACK}\nallow_anonymous true\npersistence false\n{_user_line()}")
+            config.flush()
             child = await asyncio.create_subprocess_exec(
-                program,
-                "-c",
-                str(config),
+                program, "-c", config.name,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
                 preexec_fn=_end_with_parent,
-            )
-            try:
-                if await _answers(port, child):
-                    yield port
-                    return
-            finally:
-                await _end(child)
+            )  # fmt: skip
+            answers = await _answers(port, child)
+        try:
+            if answers:
+                yield port
+                return
+        finally:
+            await _end(child)
     raise OperatingError(f"{program}: does not start; run it by hand with -v to see why")
 
 

@@ -6,7 +6,6 @@ A car that is plugged in is authorised at once. Without a profile it gets all th
 
 import logging
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,13 +14,11 @@ from hems.domain.command import ChargeCurrent
 from hems.domain.power import VOLTAGE_V
 from hems.domain.reading import CarState, ChargerValues
 from hems.domain.site import Charger
+from hems.sim.servers.charger_settings import Configuration
 from hems.sim.servers.living import LivingHouse
 from hems.sim.servers.ocpp_peer import Payload
 from hems.sim.servers.profiles import (
     MAXIMUM,
-    PERIODS_MAX,
-    PROFILES_MAX,
-    STACK_LEVEL_MAX,
     TRANSACTION,
     Offer,
     Profiles,
@@ -34,6 +31,8 @@ ID_TAG: Final = "DEMO-CAR"
 CONNECTOR: Final = 1
 METER_BEFORE_WH = 1_234_567.0
 """What its meter stood at when the simulation began."""
+COMPOSITE_MAX_S: Final = 7 * 86_400
+"""Longest schedule that it tells [s]."""
 TRIGGERS: Final = ("BootNotification", "Heartbeat", "MeterValues", "StatusNotification")
 
 
@@ -66,7 +65,7 @@ class ChargePoint:
         self.online = False
         self.triggered: deque[str] = deque()
         """Messages that were asked for."""
-        self.configuration = _Configuration(charger)
+        self.configuration = Configuration(charger)
         self.resetting = False
         self._living = living
         self._profiles = Profiles(
@@ -79,8 +78,8 @@ class ChargePoint:
 
     @property
     def now(self) -> datetime:
-        """House time."""
-        return self._living.clock.now()
+        """Its own clock: the seconds that the house has lived, so that nothing begins later than it is looked at."""
+        return self._living.house.at
 
     @property
     def values(self) -> ChargerValues:
@@ -215,13 +214,14 @@ class ChargePoint:
             return {"status": "Rejected"}
         now, unit = self.now, payload.get("chargingRateUnit", "A")
         transaction_at = None if self.transaction is None else self.transaction.started_at
-        periods = self._profiles.composite(now, duration_s=payload["duration"], transaction_at=transaction_at)
+        duration_s = min(payload["duration"], COMPOSITE_MAX_S)
+        periods = self._profiles.composite(now, duration_s=duration_s, transaction_at=transaction_at)
         return {
             "status": "Accepted",
             "connectorId": payload["connectorId"],
             "scheduleStart": stamp(now),
             "chargingSchedule": {
-                "duration": payload["duration"],
+                "duration": duration_s,
                 "startSchedule": stamp(now),
                 "chargingRateUnit": unit,
                 "chargingSchedulePeriod": [
@@ -264,60 +264,6 @@ class ChargePoint:
             return "Rejected"
         self.triggered.append(payload["requestedMessage"])
         return "Accepted"
-
-
-class _Configuration:
-    """Keys of a charge point; the numbers among them can be changed."""
-
-    def __init__(self, charger: Charger) -> None:
-        self._fixed = {
-            "AuthorizeRemoteTxRequests": "false",
-            "ChargeProfileMaxStackLevel": str(STACK_LEVEL_MAX),
-            "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
-            "ChargingScheduleMaxPeriods": str(PERIODS_MAX),
-            "ConnectorSwitch3to1PhaseSupported": "true" if charger.switches_phases else "false",
-            "MaxChargingProfilesInstalled": str(PROFILES_MAX),
-            "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,Current.Offered,"
-            "Current.Import,Voltage",
-            "NumberOfConnectors": "1",
-            "SupportedFeatureProfiles": "Core,SmartCharging,RemoteTrigger",
-        }
-        self._numbers = {"HeartbeatInterval": 300, "MeterValueSampleInterval": 10, "WebSocketPingInterval": 0}
-
-    @property
-    def sample_interval_s(self) -> int:
-        """House seconds between two samples; 0: none."""
-        return self._numbers["MeterValueSampleInterval"]
-
-    @property
-    def heartbeat_interval_s(self) -> int:
-        """House seconds between two heartbeats; 0: none."""
-        return self._numbers["HeartbeatInterval"]
-
-    def change(self, key: str, value: str) -> str:
-        """Set a key; what came of it."""
-        if key in self._fixed:
-            return "Rejected"
-        if key not in self._numbers:
-            return "NotSupported"
-        if not (value.isascii() and value.isdigit() and len(value) <= 9):
-            return "Rejected"
-        self._numbers[key] = int(value)
-        return "Accepted"
-
-    def answer(self, keys: list[str]) -> Payload:
-        """The keys asked for, or all of them."""
-        known: Mapping[str, tuple[str, bool]] = {
-            **{key: (value, True) for key, value in self._fixed.items()},
-            **{key: (str(value), False) for key, value in self._numbers.items()},
-        }
-        found = [key for key in known if not keys or key in keys]
-        return {
-            "configurationKey": [
-                {"key": key, "value": known[key][0], "readonly": known[key][1]} for key in sorted(found)
-            ],
-            "unknownKey": [key for key in keys if key not in known],
-        }
 
 
 def stamp(at: datetime) -> str:

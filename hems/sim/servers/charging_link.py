@@ -61,7 +61,7 @@ class ChargingLink:
                         await self._talk(websocket)
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     if reachable:
-                        log.warning("%s: no central system answers (%s); trying on", self._url, error)
+                        log.info("%s: no central system answers (%s); trying on", self._url, error)
                     reachable = False
                 await real_pause(wait_s)
                 wait_s = min(2 * wait_s, RETRY_MAX_S)
@@ -187,14 +187,14 @@ class ChargingLink:
             "connectorId": connector,
             "status": status,
             "errorCode": "NoError",
-            "timestamp": stamp(self._clock.now()),
+            "timestamp": stamp(self._point.now),
         }
 
     async def _tell_values(self, peer: OcppPeer) -> None:
         point = self._point
         payload: Payload = {
             "connectorId": CONNECTOR,
-            "meterValue": [{"timestamp": stamp(self._clock.now()), "sampledValue": point.sampled_values()}],
+            "meterValue": [{"timestamp": stamp(self._point.now), "sampledValue": point.sampled_values()}],
         }
         if point.transaction is not None and point.transaction.id is not None:
             payload["transactionId"] = point.transaction.id

@@ -17,6 +17,8 @@ MAXIMUM, DEFAULT, TRANSACTION = "ChargePointMaxProfile", "TxDefaultProfile", "Tx
 STACK_LEVEL_MAX = 8
 PERIODS_MAX = 24
 PROFILES_MAX = 10
+LONGEST_S = 366 * 86_400
+"""A schedule or a period beyond a year is a mistake [s]."""
 _RECURS = {"Daily": timedelta(days=1), "Weekly": timedelta(weeks=1)}
 
 
@@ -93,6 +95,8 @@ def parse_profile(connector: int, given: dict[str, Any], *, phase_count: int) ->
     starts_s = [period.start_s for period in periods]
     if not starts_s or starts_s[0] != 0 or starts_s != sorted(set(starts_s)) or len(starts_s) > PERIODS_MAX:
         raise ValueError(f"periods begin at {starts_s}: the first is 0, each is later than the one before")
+    if max(starts_s[-1], schedule.get("duration") or 0) > LONGEST_S:
+        raise ValueError("a schedule of more than a year")
     if not 0 <= given["stackLevel"] <= STACK_LEVEL_MAX:
         raise ValueError(f"stack level {given['stackLevel']} is not within 0..{STACK_LEVEL_MAX}")
     recurs = _RECURS.get(given.get("recurrencyKind", "")) if given["chargingProfileKind"] == "Recurring" else None
