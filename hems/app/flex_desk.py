@@ -34,7 +34,7 @@ from hems.ports import Clock, Offload
 log = logging.getLogger(__name__)
 
 REFRESH_S = 300.0
-"""An envelope is valid for 20 minutes and made anew every five, and after every plan."""
+"""An envelope is valid for ten minutes and made anew every five, and after every plan."""
 CONFIDENCE_RATIO = 0.95
 BASELINE_SLOTS = 96
 TOLERANCE_W, TOLERANCE_RATIO = 300.0, 0.1

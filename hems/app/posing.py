@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from hems.control.estimate import Estimate
 from hems.control.exchange import export_ceilings, import_ceilings
-from hems.control.headroom import feed_in_power_w, plannable_power_w
+from hems.control.headroom import FAST_METER_S, feed_in_power_w, plannable_power_w
 from hems.control.state import ControlState
 from hems.domain.command import Limit
 from hems.domain.outlook import CarTask, Outlook
@@ -40,6 +40,10 @@ def pose(
     grid = outlook.grid
     buy = outlook.import_price_eur_per_kwh
     charging = {each.device_id: each for each in overrides if _charges(seen, each, now)}
+    asked_w = [
+        sum(override_power_w(state, each, outlook, slot, now) for each in charging.values())
+        for slot in range(grid.count)
+    ]
     controllable_w = plannable_power_w(state)
     import_limits_w = [each.power_max_w for each in import_ceilings(site, limits)]
     export_max_w = min([feed_in_power_w(state), *(each.power_max_w for each in export_ceilings(site, limits))])
@@ -48,11 +52,11 @@ def pose(
         grid=grid,
         import_price_eur_per_kwh=buy,
         export_price_eur_per_kwh=outlook.export_price_eur_per_kwh,
-        load_power_w=tuple(
-            load_w + sum(override_power_w(state, each, outlook, slot, now) for each in charging.values())
-            for slot, load_w in enumerate(outlook.load.mean_w)
+        load_power_w=tuple(map(sum, zip(outlook.load.mean_w, asked_w, strict=True))),
+        import_power_max_w=tuple(
+            min([load_w + max(controllable_w, own_w), *import_limits_w])
+            for load_w, own_w in zip(outlook.load.mean_w, asked_w, strict=True)
         ),
-        import_power_max_w=tuple(min([load_w + controllable_w, *import_limits_w]) for load_w in outlook.load.mean_w),
         export_power_max_w=(export_max_w,) * grid.count,
         pv=tuple(
             PvInput(device_id=plant.id, production_power_w=outlook.pv[plant.id].mean_w, curtailable=plant.curtailable)
@@ -99,7 +103,11 @@ def override_power_w(state: ControlState, override: ChargeNow, outlook: Outlook,
     start_at = max(outlook.grid.slot_start(slot), now.at)
     end_at = min(outlook.grid.slot_start(slot + 1), override.until_at)
     seconds = max(0.0, (end_at - start_at) / timedelta(seconds=1))
-    return min(charger.power_max_w, plannable_power_w(state)) * seconds / outlook.grid.slot_s
+    left_w = plannable_power_w(state)
+    if state.site.meter.period_s <= FAST_METER_S:
+        # The guard keeps room for what it sees, not for what might start unseen.
+        left_w = max(left_w, feed_in_power_w(state) - outlook.load.mean_w[slot])
+    return min(charger.power_max_w, left_w) * seconds / outlook.grid.slot_s
 
 
 def _charges(seen: Estimate, override: ChargeNow, now: Now) -> bool:

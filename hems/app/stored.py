@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from hems.app.shelf import Shelf
+from hems.domain.errors import OperatingError
 from hems.domain.flex import TelemetryMinute
 from hems.ports import Offload
 from hems.store.outbox import SegmentOutbox
@@ -24,8 +25,13 @@ class StoredSequence:
         return self._shelf.all().get(LAST_SEQUENCE, 0)
 
     async def keep_seq(self, seq: int) -> None:
-        """Store it."""
-        await self._offload(partial(self._shelf.put, LAST_SEQUENCE, seq))
+        """Store it.
+
+        Raises:
+            OperatingError: the disk does not take it now.
+        """
+        if not await self._offload(partial(self._shelf.put, LAST_SEQUENCE, seq)):
+            raise OperatingError("the aggregator's sequence cannot be stored now")
 
 
 class OffloadedOutbox:

@@ -3,13 +3,16 @@
 import json
 import sys
 
+from pydantic import TypeAdapter
+
 from hems import wire
+from hems.aggregator import MESSAGES
 from hems.config import site_schema
 
 
 def schema_names() -> tuple[str, ...]:
     """Every name that has a schema."""
-    return ("site", *sorted(wire.DOCUMENTS))
+    return ("site", *sorted(wire.DOCUMENTS), *sorted(MESSAGES))
 
 
 def schema_text(name: str) -> str:
@@ -18,7 +21,10 @@ def schema_text(name: str) -> str:
     Raises:
         KeyError: no such name.
     """
-    content = site_schema() if name == "site" else wire.json_schema(name)
+    if name in MESSAGES:
+        content = wire.schema_of(TypeAdapter(MESSAGES[name]), title=name)
+    else:
+        content = site_schema() if name == "site" else wire.json_schema(name)
     return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -46,7 +46,7 @@ def event_line(event: Event, site: Site) -> str:
         case ModeChanged(after=after):
             return f"mode {after.value}: {_MODES[after]}"
         case PlanAdopted(issued_at=issued_at, origin=origin):
-            return f"plan of {clock(issued_at, site.zone)} by {origin.value} is in force"
+            return f"plan of {clock(issued_at, site.zone)} by {origin} is in force"
         case PlanRefused(problem=problem, instead=instead):
             return f"no new plan: {problem}; {instead} instead"
 
