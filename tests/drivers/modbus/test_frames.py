@@ -15,22 +15,35 @@ TCP_REQUEST = struct.pack(">HHH", 5, 0, 6) + ASKED
 RTU_REQUEST = ASKED + crc(ASKED)
 RIGHT = registers(ADDRESS, COUNT)
 WRONG = {
-    "another transaction": tcp(TCP_REQUEST, RIGHT, transaction=4),
-    "another unit": TCP_REQUEST[:4] + b"\0\x0b" + b"\x08" + RIGHT,
-    "another function": tcp(TCP_REQUEST, b"\x04" + RIGHT[1:]),
-    "one register less": tcp(TCP_REQUEST, registers(ADDRESS, COUNT - 1)),
-    "one register more": tcp(TCP_REQUEST, registers(ADDRESS, COUNT + 1)),
-    "no register": tcp(TCP_REQUEST, b"\x03\x00"),
-    "more bytes than it says": tcp(TCP_REQUEST, RIGHT + b"\0"),
-    "fewer bytes than it says": tcp(TCP_REQUEST, RIGHT[:-1]),
-    "a second answer behind it": tcp(TCP_REQUEST, RIGHT) * 2,
-    "not Modbus": b"HTTP/1.1 400 Bad Request\r\n",
+    "it answers transaction 4, asked was 5": tcp(TCP_REQUEST, RIGHT, transaction=4),
+    "unit 8 answers, asked was unit 7": TCP_REQUEST[:4] + b"\0\x0b" + b"\x08" + RIGHT,
+    "it answers function 4, asked was 3": tcp(TCP_REQUEST, b"\x04" + RIGHT[1:]),
+    "it sends 6 bytes, asked were 8 (4 registers)": tcp(TCP_REQUEST, registers(ADDRESS, COUNT - 1)),
+    "it sends 10 bytes, asked were 8 (4 registers)": tcp(TCP_REQUEST, registers(ADDRESS, COUNT + 1)),
+    "it sends 0 bytes, asked were 8 (4 registers)": tcp(TCP_REQUEST, b"\x03\x00"),
+    "its frame claims 12 bytes, its content has 11": tcp(TCP_REQUEST, RIGHT + b"\0"),
+    "its frame claims 10 bytes, its content has 11": tcp(TCP_REQUEST, RIGHT[:-1]),
+    "17 bytes follow its answer": tcp(TCP_REQUEST, RIGHT) * 2,
+    "it answers transaction 18516, asked was 5": b"HTTP/1.1 400 Bad Request\r\n",
+    "this is not Modbus TCP": b"\0\0HTTP",
+}
+WRONG_SERIAL = {
+    "unit 8 answers, asked was unit 7": rtu(b"\x08", RIGHT),
+    "it answers function 4, asked was 3": rtu(RTU_REQUEST, b"\x04" + RIGHT[1:]),
+    "it sends 6 bytes, asked were 8 (4 registers)": rtu(RTU_REQUEST, registers(ADDRESS, COUNT - 1)),
+    "its checksum is wrong": rtu(RTU_REQUEST, RIGHT)[:-1] + b"\0",
+    "13 bytes follow its answer": rtu(RTU_REQUEST, RIGHT) * 2,
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_answer_is_found(name: str):
-    assert tcp_fault(WRONG[name], sent=TCP_REQUEST)
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_answer_is_found_and_named(fault: str):
+    assert tcp_fault(WRONG[fault], sent=TCP_REQUEST) == fault
+
+
+@pytest.mark.parametrize("fault", WRONG_SERIAL)
+def test_a_wrong_answer_on_a_serial_line_is_found_and_named(fault: str):
+    assert rtu_fault(WRONG_SERIAL[fault], sent=RTU_REQUEST) == fault
 
 
 @pytest.mark.parametrize("transaction", [5, 0])

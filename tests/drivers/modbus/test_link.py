@@ -49,7 +49,7 @@ async def wired(kind: str, script: Script, folder: Path) -> AsyncIterator[tuple[
     """A link to a scripted peer; on the serial line socat stands between."""
     async with AsyncExitStack() as stack:
         peer = await stack.enter_async_context(scripted(script, rtu=kind != "tcp"))
-        house = links(clock_at(SPEED))
+        house = links(clock_at(SPEED), FAST)
         if kind == "serial":
             near, _ = await stack.enter_async_context(serial_line(folder, far=f"tcp:127.0.0.1:{peer.port}"))
             link = house.rtu(near)
@@ -92,7 +92,7 @@ async def test_a_late_reply_is_nobodys_answer(kind: str, tmp_path: Path):
         if not late:
             late.append(answer(kind, request))
             loop = asyncio.get_running_loop()
-            loop.call_later(FAST.reply_timeout_s + 0.05, writer.write, late[0])
+            loop.call_later(FAST.reply_timeout_s + 0.03, writer.write, late[0])
         else:
             send(answer(kind, request))
 
