@@ -70,6 +70,10 @@ class Files(Protocol):
         """Replace atomically and make the change of name durable."""
         ...
 
+    def link(self, path: str, also: str) -> None:
+        """Give the content a second name, in the place of whatever has it; durable with the next rename there."""
+        ...
+
     def remove(self, path: str) -> None:
         """Delete; no error if there is none."""
         ...

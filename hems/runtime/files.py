@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ZEROS_BYTES = 1 << 16
+
 
 class SystemFiles:
     """Files below one folder, which is created when first written to."""
@@ -46,6 +48,11 @@ class SystemFiles:
         (self._root / before).replace(target)
         _sync(target.parent)
 
+    def link(self, path: str, also: str) -> None:
+        """Give the content a second name, in the place of whatever has it."""
+        self.remove(also)
+        (self._root / also).hardlink_to(self._root / path)
+
     def remove(self, path: str) -> None:
         """Delete; no error if there is none."""
         (self._root / path).unlink(missing_ok=True)
@@ -73,16 +80,24 @@ class SystemFiles:
     def write_at(self, path: str, offset: int, content: bytes) -> None:
         """Overwrite in place."""
         with _opened(self._root / path, os.O_WRONLY) as descriptor:
-            written = 0
-            while written < len(content):  # a nearly full disk takes a part and says so by the count alone
-                written += os.pwrite(descriptor, content[written:], offset + written)
+            _write_all(descriptor, offset, content)
 
     def reserve(self, path: str, size: int) -> None:
-        """Create or grow, with zeros that have their place on the disk already."""
+        """Create or grow, with zeros that have their place on the disk already.
+
+        They are written: space that is only allocated costs a journal commit at the first record in each block
+        (measured on ext4 with 2 KB a minute: 8.9 MB a day; 16.9 allocated only, 34.6 growing).
+        """
         target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with _opened(target, os.O_WRONLY | os.O_CREAT) as descriptor:
-            os.posix_fallocate(descriptor, 0, size)
+            before = os.fstat(descriptor).st_size
+            try:
+                for start in range(before, size, ZEROS_BYTES):
+                    _write_all(descriptor, start, bytes(min(ZEROS_BYTES, size - start)))
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
 
     def sync_content(self, path: str) -> None:
         """Content is on disk."""
@@ -93,6 +108,12 @@ class SystemFiles:
 def _sync(path: Path) -> None:
     with _opened(path, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
+
+
+def _write_all(descriptor: int, offset: int, content: bytes) -> None:
+    written = 0
+    while written < len(content):  # a nearly full disk takes a part and says so by the count alone
+        written += os.pwrite(descriptor, content[written:], offset + written)
 
 
 @contextmanager

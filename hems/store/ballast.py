@@ -84,6 +84,10 @@ class BallastFiles:
         """As the port says."""
         self._twice(lambda: self._files.rename(before, after))
 
+    def link(self, path: str, also: str) -> None:
+        """As the port says."""
+        self._twice(lambda: self._files.link(path, also))
+
     def remove(self, path: str) -> None:
         """As the port says."""
         self._files.remove(path)

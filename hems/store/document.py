@@ -11,5 +11,5 @@ def save(files: Files, path: str, content: bytes) -> None:
     """
     fresh = f"{path}.new"
     files.write(fresh, content)
-    files.sync(fresh)
+    files.sync_content(fresh)
     files.rename(fresh, path)

@@ -37,8 +37,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
 class AtomicStorage(Storage):
     """A TinyDB storage that is the old or the new document after a crash at any point.
 
-    ``NAME.new`` is written and synced, ``NAME`` becomes ``NAME.prev``, ``NAME.new`` becomes ``NAME``. What is in
-    memory counts while the disk does not take it; ``durable`` says whether the last write did reach it.
+    ``NAME.new`` is written and synced, ``NAME`` gets the second name ``NAME.prev``, ``NAME.new`` becomes ``NAME``.
+    What is in memory counts while the disk does not take it; ``durable`` says whether the last write did reach it.
     """
 
     def __init__(self, files: Files, path: str, *, schema: str, findings: Findings) -> None:
@@ -83,20 +83,18 @@ class AtomicStorage(Storage):
     def _replace(self, content: bytes) -> None:
         fresh = f"{self._path}.new"
         self._files.write(fresh, content)
-        self._files.sync(fresh)
+        self._files.sync_content(fresh)
         if self._files.size(self._path) is not None:
-            self._files.rename(self._path, f"{self._path}.prev")
+            self._files.link(self._path, f"{self._path}.prev")
         self._files.rename(fresh, self._path)
 
     def _load(self) -> None:
         names_in(self._files, self._path.rpartition("/")[0], self._findings)
         fresh = f"{self._path}.new"
-        interrupted = self._files.size(self._path) is None and self._files.size(fresh) is not None
         if self._take(self._path):
             self._check_previous()
         elif self._take(f"{self._path}.prev"):
-            if not interrupted:
-                self._findings.tell(self._path, "the document before it is used; the last change is lost")
+            self._findings.tell(self._path, "the document before it is used; the last change is lost")
             self._files.rename(f"{self._path}.prev", self._path)
         try:
             self._files.remove(fresh)

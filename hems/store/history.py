@@ -24,7 +24,8 @@ PLANS_DROPPED_MAX = 2
 """With each new one: a clock that jumps a decade ahead must not empty the table."""
 PLAN_MAX_BYTES = 10 << 20
 
-SLOT = Table(name="slot", key=("series", "start_s"), values=("value",), unsaved_max=20_000)
+# By time first: a quarter hour of all series goes to one page, and not to one page for each series.
+SLOT = Table(name="slot", key=("start_s", "series"), values=("value",), unsaved_max=20_000)
 SPOT = Table(name="spot", key=("area", "start_s"), values=("eur_per_kwh", "source", "fetched_s"), unsaved_max=20_000)
 PLAN = Table(name="plan", key=("issued_us",), values=("deflated",), unsaved_max=200)
 SESSION = Table(name="session", key=("device", "plugged_s"), values=("unplugged_s", "energy_wh"), unsaved_max=1_000)
@@ -82,14 +83,14 @@ class History:
 
     def put_slots(self, values: Iterable[SlotValue]) -> bool:
         """Keep quarter hours. True: durable. False: in memory until the disk works again."""
-        rows = [(each.series, _slot_s(each.start_at), _real(each.value)) for each in values]
+        rows = [(_slot_s(each.start_at), each.series, _real(each.value)) for each in values]
         return self._database.put(SLOT, rows)
 
     def slots(self, series: str, start_at: datetime, end_at: datetime) -> list[float | None]:
         """One value per quarter hour of ``[start_at, end_at)``; None: not measured."""
         start_s, end_s = _slot_s(start_at), _seconds(end_at)
         rows = self._database.rows(SLOT, "series = ? AND start_s >= ? AND start_s < ?", (series, start_s, end_s))
-        found = {at_s: value for _, at_s, value in rows}
+        found = {at_s: value for at_s, _, value in rows}
         return [found.get(at_s) for at_s in range(start_s, end_s, SLOT_S)]
 
     def put_spot(self, prices: Iterable[SpotPrice]) -> bool:

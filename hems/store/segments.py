@@ -1,9 +1,9 @@
 """An append-only log in numbered files of limited size: what telemetry and outbox are kept in.
 
 A record is on disk when :meth:`SegmentLog.put` returns True; what the disk does not take waits in memory, a day's
-worth of minutes. Files get their place on the disk in steps ahead of the records (measured on ext4: 5.3 KB written
-per small record instead of 17.5 KB, because its size does not change). Damage costs the records it touches: the torn
-end is cut off when the log is opened, the rest is stepped over.
+worth of minutes. Files are filled with zeros in steps ahead of the records: a file whose size does not change is a
+quarter of the writing. Damage costs the records it touches: the torn end is cut off when the log is opened, the rest
+is stepped over.
 """
 
 import re

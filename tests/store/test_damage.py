@@ -128,7 +128,7 @@ def test_damage_anywhere_is_told_and_what_is_still_read_is_what_was_written(name
             cut_between_records = content.startswith(spoiled)
             assert findings.found or cut_between_records, "a loss that nobody is told of"
         if name == "cursor":
-            assert [each.seq for each in found][-2:] == [2, 3], "a damaged cursor repeats, it never skips"
+            assert found[-2:] == written[-2:], "a damaged cursor repeats, it never skips"
         assert case.read(files, Findings()) == found, "opened again it is the same"
 
 
@@ -151,19 +151,19 @@ def test_one_damaged_record_costs_itself_alone(number: int):
     assert [each.text for each in findings.found if "damaged from byte" in each.text]
 
 
-def test_damage_in_the_history_is_set_aside_or_left_out_and_never_believed(tmp_path: Path):
+def test_damage_in_the_history_is_set_aside_or_left_out_and_never_believed(memory_path: Path):
     """SQLite sees damage to its structure, the checksum of a row sees the rest.
 
     A row whose key changed is not found where it is looked for: that is the one loss that nobody is told of.
     """
-    path = tmp_path / "history.sqlite"
+    path = memory_path / "history.sqlite"
     history = History(path, Findings())
     history.put_slots([slot_value(number) for number in range(40)])
     history.close()
     content = path.read_bytes()
     damage_seen = 0
     for at in [*range(0, 200, 11), *range(4_096, len(content), 149)]:
-        for each in tmp_path.iterdir():
+        for each in memory_path.iterdir():
             each.unlink()
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x15]) + content[at + 1 :])
         findings = Findings()

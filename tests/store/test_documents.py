@@ -74,7 +74,7 @@ def test_a_change_is_one_replacement():
     documents.put("a", override(1))
     files.done.clear()
     documents.put("b", override(2))
-    assert files.done == [f"write {PLACE}.new", f"sync {PLACE}.new", f"rename {PLACE}.prev", f"rename {PLACE}"]
+    assert files.done == [f"write {PLACE}.new", f"sync_content {PLACE}.new", f"link {PLACE}.prev", f"rename {PLACE}"]
 
 
 def test_a_number_that_is_none_is_refused_and_nothing_changes():

@@ -181,6 +181,14 @@ class CrashFiles:
 
         self._step("rename", after, apply)
 
+    def link(self, path: str, also: str) -> None:
+        inode = self._existing(path)
+
+        def apply() -> None:
+            self._names[also] = inode
+
+        self._step("link", also, apply, on_error=lambda: self._names.pop(also, None))
+
     def remove(self, path: str) -> None:
         def apply() -> None:
             self._names.pop(path, None)
@@ -261,7 +269,7 @@ class CrashFiles:
         self._step(name, path, lambda: apply(content), on_error=partly)
 
     def _step(
-        self, name: str, path: str, apply: Callable[[], None], *, on_error: Callable[[], None] = lambda: None
+        self, name: str, path: str, apply: Callable[[], None], *, on_error: Callable[[], object] = lambda: None
     ) -> None:
         self.operations += 1
         self.done.append(f"{name} {path}")

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from tinydb import TinyDB, where
@@ -26,6 +27,8 @@ KEYS = 5
 LIFE_MAX_S = 0.12
 KILLS_PER_FOLDER = 20
 """Then everything begins anew: checking takes as long as what was written is large."""
+
+NUMBERS_PER_LIFE = 2_000
 
 Tell = Callable[[str, int], None]
 
@@ -140,8 +143,10 @@ def run(folder: Path, *, kills: int, seed: int, variant: str = "ours") -> Figure
         if number % KILLS_PER_FOLDER == 0:
             shutil.rmtree(folder, ignore_errors=True)
             told.clear()
-        first = max((max(each) for each in told.values() if each), default=0) + 1_000
-        for kind, each in _killed(lambda tell, f=first: write(folder, tell, f, chance), chance.uniform(0, LIFE_MAX_S)):
+        # Not from what was told: a number that was written and not told any more must not be used again.
+        first = (number % KILLS_PER_FOLDER) * NUMBERS_PER_LIFE
+        begin = partial(write, folder, first=first, chance=chance)
+        for kind, each in _killed(begin, chance.uniform(0, LIFE_MAX_S)):
             told[kind].add(each)
             figures.acknowledged[kind] += 1
         figures.kills += 1
