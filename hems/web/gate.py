@@ -99,12 +99,12 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except BadInputError as error:
         return error_response(400, str(error))
     except OperatingError as error:
-        log.warning("web: %s %s: %s", request.method, request.path, error)
+        log.warning("web: %s %s: %s", request.method, request.rel_url.raw_path, error)
         return error_response(503, str(error))
     except web.HTTPException as error:
         return _http_error(request, error)
     except Exception:
-        log.exception("web: %s %s failed", request.method, request.path)
+        log.exception("web: %s %s failed", request.method, request.rel_url.raw_path)
         return error_response(500, "Something went wrong inside the home system; its log says what.")
 
 
@@ -114,7 +114,7 @@ def _http_error(request: web.Request, error: web.HTTPException) -> web.Response:
         response = error_response(405, f"{methods} only at this address.")
         response.headers["Allow"] = methods
         return response
-    log.debug("web: %s %s answered %s", request.method, request.path, error.status)
+    log.debug("web: %s %s answered %s", request.method, request.rel_url.raw_path, error.status)
     return error_response(error.status, SENTENCES.get(error.status, error.reason))
 
 

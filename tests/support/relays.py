@@ -33,6 +33,7 @@ class FakeRelay:
         self.commands: list[bool] = []
         """Carried out, in order."""
         self.delay_max_s = 0.0
+        """Longest way of a command; a later one never overtakes."""
         self.lost_ratio = 0.0
         self.mute = False
         """Switches, but never tells its state."""
@@ -48,7 +49,7 @@ class FakeRelay:
         self._rng = rng or random.Random(1)
         self._link = broker.link()
         self._link.subscribe(wiring.command_topic, self._take)
-        self._queue: asyncio.Queue[bool] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[float, bool]] = asyncio.Queue()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -64,13 +65,13 @@ class FakeRelay:
     def _take(self, message: MqttMessage) -> None:
         assert not message.retained, "a command was retained"
         if self._rng.random() >= self.lost_ratio:
-            self._queue.put_nowait(message.payload.decode() == self._wiring.on)
+            due_s = asyncio.get_running_loop().time() + self._rng.uniform(0, self.delay_max_s)
+            self._queue.put_nowait((due_s, message.payload.decode() == self._wiring.on))
 
     async def _work(self) -> None:
         while True:
-            on = await self._queue.get()
-            if self.delay_max_s:
-                await asyncio.sleep(self._rng.uniform(0, self.delay_max_s))  # noqa: TID251 - virtual time
+            due_s, on = await self._queue.get()
+            await asyncio.sleep(max(due_s - asyncio.get_running_loop().time(), 0))  # noqa: TID251 - virtual time
             changes = on is not self.on and not self.stuck
             self.commands.append(on)
             if changes:

@@ -215,6 +215,16 @@ def test_charge_now_by_keyboard_shows_the_price_first_and_can_be_undone(tabs: An
     assert tab.troubles == []
 
 
+def test_nobody_can_confirm_before_the_price_is_shown(tabs: Any) -> None:
+    tab: Tab = tabs()
+    page = tab.open()
+    page.route("**/quote?*", lambda route: route.fulfill(status=400, body=json.dumps({"error": "Not now."})))
+    page.get_by_role("button", name="Charge now").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_have_text("Not now.")
+    expect(dialog.get_by_role("button", name="Charge now")).to_be_disabled()
+
+
 def test_a_command_that_is_refused_says_why(tabs: Any) -> None:
     tab: Tab = tabs()
     page = tab.open()
@@ -256,6 +266,7 @@ def test_the_table_says_what_the_charts_say_in_the_zone_of_the_house(tabs: Any) 
     expect(page.locator("tbody tr").nth(2)).to_contain_text("not known")  # two quarters of it were not measured
     expect(page.locator("tbody")).to_contain_text("Monday 22 June")
     screenshot(page, "table-plan-390-light")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate(OUTSIDE, 390) == []
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [each["id"] for each in found] == []
@@ -268,6 +279,12 @@ def test_the_charts_are_read_by_keyboard_and_share_one_axis(tabs: Any) -> None:
     expect(plots).to_have_count(3)
     boxes = [plots.nth(index).bounding_box() for index in range(3)]
     assert len({(box["x"], box["width"]) for box in boxes if box}) == 1
+    canvases = page.locator(".plot canvas")
+    for index in range(3):  # without its stylesheet uPlot puts them below one another, and nobody else notices
+        inner, outer = plots.nth(index).bounding_box(), canvases.nth(index).bounding_box()
+        assert inner
+        assert outer
+        assert outer["y"] <= inner["y"] < inner["y"] + inner["height"] <= outer["y"] + outer["height"]
     slider = page.get_by_role("slider", name="Time")
     slider.focus()
     expect(page.locator(".readout h3")).to_contain_text("13:00\u201313:15, planned")

@@ -94,11 +94,12 @@ export const label = (series, words, colour) => (u) => {
     const value = u.data[series][slot];
     const x = u.valToPos(second, "x", true);
     if (value === null || x < left || x > left + width - edge) return;
-    if (best === null || Math.abs(value) > Math.abs(best.value)) best = { x, value };
+    const y = u.valToPos(value, "y", true);
+    if (y < u.bbox.top) return; // beyond what is shown, as a fuse of 17 kW mostly is
+    if (best === null || Math.abs(value) > Math.abs(best.value)) best = { x, y, value };
   });
   if (best === null) return;
-  const y = u.valToPos(best.value, "y", true) + (best.value < 0 ? 16 : -3) * devicePixelRatio;
-  if (y < u.bbox.top) return; // beyond what is shown, as a fuse of 17 kW mostly is
+  const y = best.y + (best.value < 0 ? 16 : -3) * devicePixelRatio;
   u.ctx.save();
   const x = Math.min(best.x, left + width - textWidth(u, words));
   write(u, words, x, y, typeof colour === "string" ? colour : colour(best.value));

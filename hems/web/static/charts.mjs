@@ -23,13 +23,13 @@ const styled = new Promise((resolve) => sheet.addEventListener("load", resolve, 
 const stepped = uPlot.paths.stepped({ align: 1 });
 const bars = uPlot.paths.bars({ size: [1, Infinity], align: 1 });
 
-/** Steps last until the end of their slot, so the last value is told twice. */
-const closed = (values) => [...values, values.at(-1)];
+/** Steps last until the end of their slot, so the last value before a gap, or the end, is told twice. */
+const closed = (values) => [...values, null].map((value, slot) => value ?? values[slot - 1] ?? null);
 
 function priceChart(view, nowS) {
   const count = view.published_count;
-  const published = (values) => closed(values).map((value, slot) => (slot < count ? value : slot === count && count > 0 ? values[count - 1] : null));
-  const expected = (values) => closed(values).map((value, slot) => (slot >= count ? value : null));
+  const published = (values) => closed(values.map((value, slot) => (slot < count ? value : null)));
+  const expected = (values) => closed(values.map((value, slot) => (slot >= count ? value : null)));
   const [buy, sell] = [token("--buying"), token("--selling")];
   const steps = { paths: stepped, points: { show: false } };
   const words = text.plan;
@@ -68,7 +68,7 @@ function powerChart(view, nowS) {
   const limit = view.import_power_max_w;
   const hidden = { points: { show: false } };
   return {
-    data: [...painted.map(({ values }) => closed(values)), ...lines.map(({ watts }) => closed(watts)), closed(limit)],
+    data: [...painted.map(({ values }) => [...values, null]), ...lines.map(({ watts }) => closed(watts)), closed(limit)],
     series: [
       ...painted.map(({ colour }) => ({ ...hidden, paths: bars, width: 0, fill: area(colour, nowS) })),
       ...lines.map(({ id, colour }) => ({
