@@ -207,7 +207,8 @@ class Documents(Generic[T]):
 
     def remove(self, key: str) -> bool:
         """Delete; no error if there is none. True: durable, as with :meth:`put`."""
-        if self._values.pop(key, None) is not None or not self._storage.durable:
+        self._values.pop(key, None)
+        if self._database.contains(where("key") == key) or not self._storage.durable:
             self._database.remove(where("key") == key)
         return self._storage.durable
 

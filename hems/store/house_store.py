@@ -18,8 +18,9 @@ T = TypeVar("T")
 class HouseStore:
     """The stores of a house, and what was found wrong with them.
 
-    Its parts are used from one thread at a time: the app calls them through ``Offload``. Only
-    :meth:`Documents.get`, :meth:`Documents.all` and ``findings`` answer from memory.
+    One process only: opening cuts torn ends, which in another one may be a record on its way. Its parts are used from
+    one thread at a time: the app calls them through ``Offload``. Only :meth:`Documents.get`, :meth:`Documents.all`
+    and ``findings`` answer from memory.
     """
 
     def __init__(self, folder: Path, files: Files, clock: Clock, *, ballast_bytes: int = BALLAST_BYTES) -> None:
