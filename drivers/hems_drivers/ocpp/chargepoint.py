@@ -165,8 +165,8 @@ class ChargePoint:
     # The care it needs
 
     async def keep(self, link: Link) -> None:
-        """Set the station up after it connected or restarted, make it talk, start what waits; until cancelled."""
-        while True:
+        """Set the station up after it connected or restarted, make it talk, start what waits; while it is the link."""
+        while self.link is link:
             mono_s = self._clock.monotonic_s()
             if link.calls.unanswered >= UNANSWERED_MAX:
                 await link.close(f"{UNANSWERED_MAX} calls without an answer")

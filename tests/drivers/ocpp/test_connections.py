@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from hems.domain.errors import OperatingError
 from hems.domain.site import DeviceId
@@ -76,11 +78,14 @@ async def test_a_station_that_does_not_speak_1_6_is_told_so(protocols: tuple[str
 
 
 async def test_the_newest_socket_of_a_station_wins():
-    async with running() as house, station(house) as each:
+    async with running(clock=house_clock(5)) as house, station(house) as each:
         await each.ready()
+        await each.bring(house, 0)
+        floors = len(each.profiles("TxDefaultProfile"))
         await each.connect()
-        await until(lambda: each.closed, "the older one is closed")
+        await until(lambda: each.closed, "the older one is closed", within_s=1.5)
         await each.status("Preparing")
+        await until(lambda: len(each.profiles("TxDefaultProfile")) > floors, "the newer one is set up")
         await each.bring(house, 10)
         assert (await each.do("limit"))["limit"] == 10
 
@@ -109,7 +114,7 @@ async def test_a_reconnect_storm_is_slowed_down_and_the_house_goes_on():
         ticking.cancel()
         assert codes.count(101) == 5
         assert codes.count(429) == 95
-        assert max(late_s) < 0.1
+        assert sorted(late_s)[len(late_s) * 19 // 20] < 0.1
 
 
 async def test_a_port_that_is_taken_is_told_in_one_sentence():
@@ -163,3 +168,22 @@ async def test_frames_that_are_not_ocpp_are_answered_or_left_and_told_once(caplo
             await socket.send_str('[2,"e","Heartbeat",{}]')
             assert (await socket.receive_json())[:2] == [3, "e"]
         assert sum("not OCPP" in each for each in warnings(caplog)) == 1
+
+
+async def test_a_flood_of_frames_is_read_slowly():
+    async with running(clock=house_clock(1)) as house, aiohttp.ClientSession() as session:
+        socket = await session.ws_connect(url(house), headers=authorization(), protocols=("ocpp1.6",))
+        started_s = house.clock.monotonic_s()
+        for each in range(260):
+            await socket.send_str(f'[2,"{each}","Heartbeat",{{}}]')
+        for each in range(260):
+            while json.loads((await socket.receive()).data)[:2] != [3, str(each)]:
+                pass
+        assert house.clock.monotonic_s() - started_s > 0.5
+        await socket.close()
+
+
+async def test_a_name_that_is_no_text_is_turned_away():
+    async with running() as house, aiohttp.ClientSession() as session:
+        answer = await session.get(URL(url(house, "%ff%fe"), encoded=True), headers=authorization())
+        assert answer.status == 401

@@ -7,6 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import ValidationError  # type: ignore[import-untyped]
 from ocpp.v16 import call  # type: ignore[import-untyped]
 
 from hems.domain.command import ChargeCurrent
@@ -96,6 +97,7 @@ def test_an_offer_is_never_above_the_command_nor_the_charger(current_a: float, c
     told = count if switches else 3
     power_w = offer.limit if unit == "W" else offer.limit * told * 230
     assert power_w <= min(current_a * told * 230, ours.power_max_w) + 1e-6
+    assert offer.current_a <= ours.current_max_a
     assert offer.pauses == (current_a < ours.current_min_a)
     frames.request("id", offer_request(offer, abilities, transaction_id=None, now=NOW_AT, lasts_s=60.0))
 
@@ -115,6 +117,11 @@ def test_a_register_is_freed_of_what_stations_get_wrong(
     register_wh: float, start_wh: float | None, settled_to: tuple[float, float]
 ):
     assert settled(register_wh, start_wh) == settled_to
+
+
+def test_a_message_that_breaks_its_schema_never_leaves_the_house():
+    with pytest.raises(ValidationError):
+        frames.request("id", call.ChangeConfiguration(key="key", value="x" * 501))
 
 
 def at(view: CarView, mono_s: float, session: Session, told_a: float = 10.0) -> ChargerValues | None:
@@ -212,7 +219,7 @@ async def test_a_limit_is_sent_before_what_waits_already():
 
     calls = Calls(send, random.Random(1))
     running = asyncio.create_task(calls.run())
-    low = [asyncio.create_task(calls.call(call.GetConfiguration(), Priority.SETUP)) for _ in range(2)]
+    low = [asyncio.create_task(calls.call(call.GetConfiguration(), Priority.SETUP)) for _ in range(3)]
     first = await sent.get()
     limit = asyncio.create_task(calls.call(call.ClearCache(), Priority.LIMIT))
     calls.answered(frames.Reply(unique_id="somebody else's", payload={}))
@@ -228,6 +235,8 @@ async def test_a_limit_is_sent_before_what_waits_already():
     running.cancel()
     with pytest.raises(NoReplyError, match="connection was lost"):
         await low[1]
+    with pytest.raises(NoReplyError, match="connection was lost"):
+        await low[2]
     with pytest.raises(NoReplyError):
         await calls.call(call.ClearCache(), Priority.LIMIT)
 

@@ -227,7 +227,7 @@ async def test_a_car_that_ignores_a_pause_is_stopped_and_may_go_on_later():
 
 
 async def test_what_a_station_said_before_its_connection_was_lost_is_in_doubt():
-    async with running(clock=house_clock(60)) as house, station(house) as each:
+    async with running(clock=house_clock(10)) as house, station(house) as each:
         await each.ready()
         await each.do("close")
         count = len(house.readings)
