@@ -58,6 +58,16 @@ def test_the_timer_ends_a_held_power_in_house_time_and_a_write_starts_it_anew() 
     assert abs(living.grid_power_w) < 100, "it keeps the exchange at zero again"
 
 
+def test_told_again_in_time_it_holds_on() -> None:
+    living, inverter = house_with_inverter()
+    for _ in range(3):
+        hold(inverter, -1_000.0, timer_s=60)
+        live(living, 59)
+        assert inverter.settings[124, "StorCtl_Mod"] == BOTH
+    live(living, 2)
+    assert inverter.settings[124, "StorCtl_Mod"] == 0
+
+
 def test_no_timer_holds_for_ever() -> None:
     living, inverter = house_with_inverter()
     hold(inverter, 0.0)
@@ -67,7 +77,8 @@ def test_no_timer_holds_for_ever() -> None:
 
 def test_limits_that_contradict_each_other_let_the_battery_rest() -> None:
     living, inverter = house_with_inverter()
-    inverter.set({(124, "OutWRte"): -5_000, (124, "InWRte"): 0, (124, "StorCtl_Mod"): BOTH})
+    at_least_charge_and_at_least_discharge = {(124, "OutWRte"): -5_000, (124, "InWRte"): -5_000}
+    inverter.set({**at_least_charge_and_at_least_discharge, (124, "StorCtl_Mod"): BOTH})
     live(living, 3)
     assert inverter.battery_power_w == 0
 

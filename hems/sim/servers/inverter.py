@@ -15,7 +15,6 @@ cleared and the inverter is on its own again. 0: never.
 
 from hems.domain.command import BatteryPower, ProductionLimit
 from hems.domain.site import Battery, PvPlant
-from hems.runtime.clock import ScaledClock
 from hems.sim.servers.living import LivingHouse
 
 RATE_MAX = 10_000
@@ -62,7 +61,6 @@ class HybridInverter:
         self.yield_wh = 0.0
         """Energy that the modules gave since the start [Wh]."""
         self._living = living
-        self._clock: ScaledClock = living.clock
         self._reverts_mono_s: dict[int, float] = {}
         living.before_step(self._act)
         living.after_step(self._count)
@@ -89,7 +87,7 @@ class HybridInverter:
             self._reverts_mono_s.pop(model, None)
             timer_s = self.settings[model, _TIMER[model]]
             if timer_s:
-                self._reverts_mono_s[model] = self._clock.monotonic_s() + timer_s
+                self._reverts_mono_s[model] = self._living.house.mono_s + timer_s
 
     def _act(self) -> None:
         house = self._living.house
