@@ -13,15 +13,7 @@ from hems.domain.time import SLOT_S, local_day
 from hems.forecast.price import PublishedPrices
 from hems.ports import Clock, Offload
 from hems.sources.keeper import PriceKeeper
-from hems.sources.prices import (
-    AWATTAR_URLS,
-    MARKET_ZONE,
-    Awattar,
-    EnergyCharts,
-    PriceSource,
-    PublishedSpot,
-    delivery_day,
-)
+from hems.sources.prices import MARKET_ZONE, PriceSource, PublishedSpot, delivery_day, price_sources
 from hems.sources.weather import OpenMeteo, WeatherForecast
 from hems.sources.weather_keeper import WeatherKeeper
 from hems.store.history import SpotPrice
@@ -67,7 +59,7 @@ def public_market(
     troubles: list[Callable[[], str | None]] = []
     prices: _Spot | None = None
     if (area := site.tariff.area) is not None:
-        keeper = price_keeper(site, area, price_sources(area, session), store=store, disk=disk, clock=clock, dice=dice)
+        keeper = price_keeper(site, area, price_sources(session, area), store=store, disk=disk, clock=clock, dice=dice)
         tasks.append(("prices", keeper.run))
         troubles.append(keeper.trouble)
         prices = _Spot(keeper.published)
@@ -105,14 +97,6 @@ def public_market(
         tasks=tuple(tasks),
         troubles=tuple(troubles),
     )
-
-
-def price_sources(area: str, session: aiohttp.ClientSession) -> Sequence[PriceSource]:
-    """Servers that know an area, the best first."""
-    sources: list[PriceSource] = [EnergyCharts(session)]
-    if area in AWATTAR_URLS:
-        sources.append(Awattar(session, AWATTAR_URLS[area]))
-    return sources
 
 
 def price_keeper(

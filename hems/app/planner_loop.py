@@ -47,6 +47,7 @@ class Planned:
 
     decided: Decided
     problem: PlanningProblem
+    known: Known
     outlook: Outlook
 
 
@@ -137,7 +138,12 @@ class PlannerLoop:
     def _plan(self, situation: Situation, current: Plan | None) -> Planned:
         outlook = outlook_at(self._site, situation.known, situation.now)
         problem = pose(situation.state, situation.seen, outlook, situation.limits, situation.now, situation.overrides)
-        return Planned(decided=self._desk.replan(problem, current, situation.now), problem=problem, outlook=outlook)
+        return Planned(
+            decided=self._desk.replan(problem, current, situation.now),
+            problem=problem,
+            known=situation.known,
+            outlook=outlook,
+        )
 
 
 def _trouble(events: Sequence[Event]) -> str | None:

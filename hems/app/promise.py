@@ -1,13 +1,16 @@
 """What an envelope is made of: the expected need of everything but the batteries, with how unsure it is."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
+from hems.app.outlook import Known
 from hems.app.planner_loop import Planned
 from hems.control.estimate import Estimate
 from hems.control.exchange import export_ceilings, import_ceilings
 from hems.control.headroom import dependable_power_w
 from hems.control.state import ControlState
 from hems.domain.command import Limit
+from hems.domain.forecast import SlotHistory
 from hems.domain.plan import Plan
 from hems.domain.reading import CarState
 from hems.domain.site import DeviceId, Site
@@ -16,6 +19,13 @@ from hems.flexibility.hold import HoldBattery, HoldInput
 
 BAND_RATIO = 2.0
 """An 80 % band reaches 1.28 standard deviations, 99 % 2.58: twice as far. Measured in docs/performance.md."""
+CHANGE_LEVELS = (0.01, 0.99)
+"""Of the changes seen from one quarter hour to a later one."""
+CHANGES_MIN = 60
+"""Fewer changes seen say nothing of their hundredth part; then the forecast's band counts alone."""
+AROUND_SLOTS = 4
+"""Changes are taken from an hour before to an hour after the same time of day."""
+SLOTS_PER_DAY = 96
 OWN_METER_W = 100.0
 """Chargers, inverters and the grid meter agree within one or two per cent of some kilowatts."""
 HEAT_TOLERANCE_RATIO = 1.1
@@ -54,6 +64,7 @@ def hold_input(
     cars_max_w = [sum(each[slot] for each in car_max_w.values()) for slot in range(count)]
     pv = tuple(outlook.pv.values())
     low_w, high_w = [], []
+    history = uncontrolled(planned.known)
     for slot in range(count):
         load, sun = outlook.load, pv
         load_w = load.mean_w[slot]
@@ -64,8 +75,15 @@ def hold_input(
             each.mean_w[slot] + BAND_RATIO * max(0.0, each.p90_w[slot] - each.mean_w[slot]) for each in sun
         )
         sun_high_w = min(sun_high_w, sum(plant.peak_w for plant in site.pv))
-        low_w.append(max(0.0, load_low_w) - sun_high_w - OWN_METER_W)
-        high_w.append(load_high_w - max(0.0, sun_low_w) + cars_max_w[slot] + heat_max_w[slot] + OWN_METER_W)
+        need_low_w, need_high_w = max(0.0, load_low_w) - sun_high_w, load_high_w - max(0.0, sun_low_w)
+        near = near_band_w(history, plan.grid.slot_start(slot), now)
+        if near is not None:
+            # Both are right in their way; what they agree on is narrower. Where they do not meet, the recent counts.
+            need_low_w, need_high_w = max(need_low_w, near[0]), min(need_high_w, near[1])
+            if need_low_w > need_high_w:
+                need_low_w, need_high_w = near
+        low_w.append(need_low_w - OWN_METER_W)
+        high_w.append(need_high_w + cars_max_w[slot] + heat_max_w[slot] + OWN_METER_W)
     charge_room_w = max(0.0, dependable_power_w(state) - max(cars_max_w) - max(heat_max_w, default=0.0))
     return HoldInput(
         now_at=now.at,
@@ -77,6 +95,51 @@ def hold_input(
         export_max_w=min((each.power_max_w for each in export_ceilings(site, limits)), default=None),
         valid_s=VALID_S,
     )
+
+
+def uncontrolled(known: Known) -> SlotHistory:
+    """Load less sun per slot, as far as both were measured [W]; negative is surplus."""
+    load, total = known.load, list(known.load.mean_w)
+    for plant in known.pv.values():
+        offset = round((load.start_at - plant.start_at) / timedelta(seconds=load.slot_s))
+        for index, load_w in enumerate(total):
+            sun_w = plant.mean_w[index + offset] if 0 <= index + offset < len(plant.mean_w) else None
+            total[index] = None if load_w is None or sun_w is None else load_w - sun_w
+    return SlotHistory(start_at=load.start_at, mean_w=tuple(total), slot_s=load.slot_s)
+
+
+def near_band_w(history: SlotHistory, start_at: datetime, now: Now) -> tuple[float, float] | None:
+    """Where a slot's need should lie when it changes from the last measured one as it has on the days before.
+
+    None for slots more than half a day ahead, and where too little was measured.
+    """
+    ended = [index for index, value in enumerate(history.mean_w) if value is not None][-1:]
+    if not ended or history.end_at > now.at:
+        return None
+    last = ended[0]
+    lead = round((start_at - history.start_at) / timedelta(seconds=history.slot_s)) - last
+    age = len(history.mean_w) - 1 - last
+    if not 0 < lead <= SLOTS_PER_DAY // 2 or age > 1:
+        return None
+    changes = sorted(_changes(history.mean_w, last, lead))
+    if len(changes) < CHANGES_MIN:
+        return None
+    lowest, highest = (changes[round(level * (len(changes) - 1))] for level in CHANGE_LEVELS)
+    from_w = history.mean_w[last]
+    assert from_w is not None
+    return from_w + lowest, from_w + highest
+
+
+def _changes(values: Sequence[float | None], last: int, lead: int) -> list[float]:
+    found = []
+    for days in range(1, len(values) // SLOTS_PER_DAY + 1):
+        for around in range(-AROUND_SLOTS, AROUND_SLOTS + 1):
+            index = last - days * SLOTS_PER_DAY + around
+            if index >= 0 and index + lead < len(values):
+                before_w, after_w = values[index], values[index + lead]
+                if before_w is not None and after_w is not None:
+                    found.append(after_w - before_w)
+    return found
 
 
 def _batteries(site: Site, seen: Estimate, charge_room_w: float) -> list[HoldBattery]:

@@ -166,7 +166,8 @@ def _heat_pump(file: SiteFile, entry: HeatPumpEntry) -> HeatPump:
     return HeatPump(
         id=DeviceId(slug(entry.name)),
         name=entry.name,
-        power_min_w=entry.min_power,
+        # Two contacts say less or more, not how much: such a pump takes what it takes, and the most must fit.
+        power_min_w=entry.max_power if entry.mqtt is not None else entry.min_power,
         power_max_w=entry.max_power,
         min_run_s=entry.min_run,
         min_rest_s=entry.min_rest,

@@ -6,6 +6,7 @@ import selectors
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 LINE_MAX_BYTES = 4 * 1024 * 1024
 """Longest answer read: a plan of seven days with twenty devices has half a megabyte."""
@@ -36,11 +37,13 @@ def spawn(module: str, *, memory_max_bytes: int) -> "PipeProcess":
         stderr=subprocess.DEVNULL,
         env=environment,
         bufsize=0,
+        start_new_session=True,  # Ctrl-C in a terminal is the parent's to answer; the worker ends with its input
     )
     process = PipeProcess(child)
     try:
         resource.prlimit(child.pid, resource.RLIMIT_AS, (memory_max_bytes, memory_max_bytes))
-        os.setpriority(os.PRIO_PROCESS, child.pid, NICENESS)
+        with suppress(PermissionError):  # a hardened unit may forbid it; the plan is made all the same
+            os.setpriority(os.PRIO_PROCESS, child.pid, NICENESS)
     except ProcessLookupError:
         process.kill()
         raise
