@@ -4,7 +4,7 @@
 
 Reference: a promise without any uncertainty (``--variant mean``: the forecast's mean as if it were certain). Prints how
 many setpoints were offered, how many steps were kept within 100 W or 5 %, and how large the promises were. Cars come
-unannounced, as measured; the meter is read each minute. A step is a quarter hour's mean, from the start of the setpoint.
+unannounced, as measured; the meter is read each minute. A step is a quarter hour's mean from the setpoint's start on.
 """
 
 import argparse

@@ -75,7 +75,7 @@ def wait_for_commit() -> None:
 
 def seconds_of_a_house() -> Callable[[int], Chunk]:
     """Chunks of a minute, as random walks."""
-    chance = random.Random(20_240_610)  # noqa: S311 - a seeded workload
+    chance = random.Random(20_240_610)
     level_w = [chance.uniform(0.0, 3_000.0) for _ in range(POINTS)]
     moves = [(1.0, 5.0)] * 10 + [(0.1, 2.0)] * 20 + [(0.01, 1.0)] * 20
 
@@ -126,7 +126,7 @@ def quarter(store: HouseStore, number: int) -> None:
     store.history.put_slots(
         SlotValue(series=f"device {at}", start_at=start_at, value=float(number * at)) for at in range(10)
     )
-    plan = plan_for(home_b(), random.Random(number))  # noqa: S311 - a seeded workload
+    plan = plan_for(home_b(), random.Random(number))
     store.history.put_plan(replace(plan, issued_at=start_at))
 
 

@@ -162,7 +162,7 @@ def now_after(seconds: float) -> Now:
 
 def measure_ticks(site: Site) -> list[float]:
     """Milliseconds of each tick, one second apart."""
-    chance = random.Random(20_260_115)  # noqa: S311 - a seeded workload
+    chance = random.Random(20_260_115)
     plan = plan_for(site, chance)
     limits: tuple[Limit, ...] = ()
     state = ControlState.start(site)

@@ -157,7 +157,7 @@ def run(
 @app.command()
 def demo(
     house: Annotated[str, typer.Option(help="full or small.")] = "full",
-    speed: Annotated[float, typer.Option(help="House seconds in each real one, up to 200.")] = 60.0,
+    speed: Annotated[float, typer.Option(help="House seconds in each real one, up to 200.")] = 30.0,
     port: Annotated[int, typer.Option(help="Port of the page.")] = 8080,
     start_at: Annotated[
         str | None, typer.Option(help="Where the house's clock starts, as 2026-06-21T06:30Z; default: this morning.")

@@ -90,11 +90,14 @@ class HeatPumpControl:
 
     async def _keep(self, wanted: Mode, lease: Lease) -> Answer:
         """Be in a mode, and tell it again before a relay's own timer ends."""
-        if wanted is self._mode:
-            holds = self._contacts.say(wanted)
-            pause_s = lease.duration_s / REFRESHES_PER_LEASE if holds else RETRY_S
-            if self._clock.monotonic_s() < self._told_mono_s + pause_s:
-                return Answer(outcome=Outcome.ACCEPTED) if holds else self._answer
+        now_s = self._clock.monotonic_s()
+        if wanted is self._mode and self._contacts.say(wanted):
+            if now_s < self._told_mono_s + lease.duration_s / REFRESHES_PER_LEASE:
+                return Answer(outcome=Outcome.ACCEPTED)
+            self._told_mono_s = now_s
+            return await self._contacts.repeat(wanted)
+        if wanted is self._mode and now_s < self._told_mono_s + RETRY_S:
+            return self._answer
         return await self._switch(wanted)
 
     def _dwell_left_s(self, wanted: Mode) -> float:

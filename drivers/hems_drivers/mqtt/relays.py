@@ -1,6 +1,7 @@
 """The two contacts of an SG-Ready heat pump, which must never be closed together."""
 
 import asyncio
+from collections import deque
 from enum import Enum
 
 from hems.domain.errors import OperatingError
@@ -11,8 +12,7 @@ from hems_drivers.mqtt.payload import is_on
 CONFIRM_TIMEOUT_S = 3.0
 """For a relay to tell its state; real seconds."""
 LATE_MAX_S = 30.0
-"""A command to close that was not seen to be carried out may still be, so late: a slow relay has several on their way,
-and takes them in their order. Until then the answer to an older command to open says nothing."""
+"""How late a relay may still carry out a command, in the order in which they were sent; real seconds."""
 
 
 class Mode(Enum):
@@ -37,25 +37,29 @@ class Relay:
         self._wiring = wiring
         self._mqtt = mqtt
         self._heard = asyncio.Event()
-        self._unseen_count = 0
-        """Commands to close that it has not been seen to carry out."""
-        self._unseen_until_s = 0.0
+        self._opening_since_s: deque[float] = deque()
+        """Commands to open that it has not answered."""
+        self._unclear_until_s = 0.0
+        """Until then an answer to a command to open may be the answer to an older one, with a close to follow."""
         mqtt.subscribe(wiring.state.topic, self._hear)
 
     @property
     def is_open(self) -> bool:
-        """Whether it says so, and no command to close it may still be on its way."""
-        late = self._unseen_count > 0 and asyncio.get_running_loop().time() < self._unseen_until_s
-        return self.on is False and not late
+        """Whether it says so, and no command to close it can be on its way."""
+        return self.on is False and asyncio.get_running_loop().time() >= self._unclear_until_s
 
     async def tell(self, *, on: bool) -> None:
         """Publish a command. Raises OperatingError where the broker does not have it."""
+        now_s = asyncio.get_running_loop().time()
+        while self._opening_since_s and self._opening_since_s[0] < now_s - LATE_MAX_S:
+            self._opening_since_s.popleft()
+        if not on:
+            self._opening_since_s.append(now_s)
+        elif self._opening_since_s or now_s < self._unclear_until_s:
+            self._unclear_until_s = now_s + LATE_MAX_S
         if self.on is not on:
             # Whatever it said before was before this command.
             self.on = None
-            if on:
-                self._unseen_count += 1
-                self._unseen_until_s = asyncio.get_running_loop().time() + LATE_MAX_S
         word = self._wiring.on if on else self._wiring.off
         await self._mqtt.publish(self._wiring.command_topic, word.encode(), qos=1)
 
@@ -75,8 +79,8 @@ class Relay:
         # A retained state stands for a relay that speaks only when it changes; it never corrects what was said live.
         if said is not None and not (message.retained and self.on is not None):
             self.on = said
-            if said and self._unseen_count == 1:
-                self._unseen_count = 0
+            if not said and self._opening_since_s:
+                self._opening_since_s.popleft()
             self._heard.set()
 
 
@@ -94,7 +98,7 @@ class Contacts:
 
     async def switch(self, mode: Mode) -> Answer:
         """Open what must be open, see that it is, and only then close the other one."""
-        closed = [relay for relay, at in ((self._block, Mode.BLOCK), (self._boost, Mode.BOOST)) if at is mode]
+        closed = self._closed(mode)
         opened = [relay for relay in (self._boost, self._block) if relay not in closed]
         try:
             for on, relays in ((False, opened), (True, closed)):
@@ -106,6 +110,18 @@ class Contacts:
         except OperatingError as error:
             return Answer(outcome=Outcome.REJECTED, detail=str(error))
         return Answer(outcome=Outcome.ACCEPTED)
+
+    async def repeat(self, mode: Mode) -> Answer:
+        """Close once more what is closed, for relays that open by themselves after a time."""
+        try:
+            for relay in self._closed(mode):
+                await relay.tell(on=True)
+        except OperatingError as error:
+            return Answer(outcome=Outcome.REJECTED, detail=str(error))
+        return Answer(outcome=Outcome.ACCEPTED)
+
+    def _closed(self, mode: Mode) -> list[Relay]:
+        return [relay for relay, at in ((self._block, Mode.BLOCK), (self._boost, Mode.BOOST)) if at is mode]
 
 
 def _unconfirmed(relay: Relay, *, on: bool) -> Answer:
