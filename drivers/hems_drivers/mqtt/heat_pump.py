@@ -84,9 +84,11 @@ class HeatPumpControl:
             log.warning(
                 "%s: no command in time, the contacts are opened (were at %s)", self._device_id, self._mode.value
             )
-        told = await self._switch(Mode.NORMAL)
-        if told.outcome is not Outcome.REJECTED:
+        answer = await self._switch(Mode.NORMAL)
+        if answer.outcome is Outcome.ACCEPTED:
             self._expires_mono_s = NEVER_S
+        elif answer.outcome is Outcome.UNCONFIRMED:
+            self._expires_mono_s = self._clock.monotonic_s() + RETRY_S
 
     async def _keep(self, wanted: Mode, lease: Lease) -> Answer:
         """Be in a mode, and tell it again before a relay's own timer ends."""
