@@ -14,7 +14,7 @@ VERSION = 1
 """Of the tables, kept as ``user_version``; 0 is a new file."""
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY")
 CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
-"""After the tables were made: they must be on disk before the first row is called durable."""
+"""After the tables were made: from then on the file alone can be read, which is all that a read-only disk allows."""
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 DAMAGED_MAX = 9
 COMPANIONS = ("", "-wal", "-shm")

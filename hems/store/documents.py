@@ -95,7 +95,6 @@ class AtomicStorage(Storage):
             self._check_previous()
         elif self._take(f"{self._path}.prev"):
             self._findings.tell(self._path, "the document before it is used; the last change is lost")
-            self._files.rename(f"{self._path}.prev", self._path)
         try:
             self._files.remove(fresh)
         except OSError as error:

@@ -167,9 +167,7 @@ class SegmentLog:
     def _begin(self, bytes_needed: int) -> None:
         if self._sizes:
             last = self.numbers[-1]
-            # Also what a failed write left there, or it would come back beside its second try in the next segment.
-            self._files.truncate(self.path(last), self._end)
-            self._files.sync_content(self.path(last))
+            self._files.truncate(self.path(last), self._end)  # what was reserved is given back
             self._sizes[last] = self._end
         number = self._number_max + 1
         path = self.path(number)

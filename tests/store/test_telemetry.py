@@ -40,7 +40,9 @@ def test_a_span_is_read_across_segments_and_restarts(tmp_path: Path):
     for start in (0, 20, 40):
         log = TelemetryLog(files, "telemetry", Findings(), segment_max_bytes=1_024)
         assert all(log.append_chunk(chunk(number)) for number in range(start, start + 20))
-    assert len(files.names("telemetry")) > 3
+    names = files.names("telemetry")
+    assert len(names) > 3
+    assert not any((files.read(f"telemetry/{name}") or b"").endswith(bytes(64)) for name in names[:-1])
     log = TelemetryLog(files, "telemetry", Findings(), segment_max_bytes=1_024)
     assert list(log.read(START_AT, FOREVER_AT)) == [chunk(number) for number in range(60)]
     a, b = START_AT + timedelta(minutes=30, seconds=30), START_AT + timedelta(minutes=33)
@@ -85,3 +87,15 @@ def test_a_day_without_a_disk_stays_in_memory_and_is_written_when_there_is_one(t
     assert "telemetry" not in findings.failing
     again = TelemetryLog(SystemFiles(folder), "telemetry", Findings())
     assert list(again.read(START_AT, FOREVER_AT)) == [chunk(number) for number in range(6)]
+
+
+def test_a_torn_end_is_told_once_and_gone():
+    files = CrashFiles()
+    TelemetryLog(files, "telemetry", Findings()).append_chunk(chunk(0))
+    size = len((files.read("telemetry/00000001.seg") or b"").rstrip(b"\0"))
+    files.write_at("telemetry/00000001.seg", size + 20, b"what was left of a record")
+    first, second = Findings(), Findings()
+    assert list(TelemetryLog(files, "telemetry", first).read(START_AT, FOREVER_AT)) == [chunk(0)]
+    assert [each.text for each in first.found] == ["the last 45 bytes were no whole record and were cut off"]
+    assert list(TelemetryLog(files, "telemetry", second).read(START_AT, FOREVER_AT)) == [chunk(0)]
+    assert second.found == ()
