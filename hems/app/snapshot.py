@@ -27,12 +27,10 @@ from hems.domain.snapshot import (
     Snapshot,
 )
 from hems.domain.time import Now
-from hems.explain import next_change, sentence
+from hems.explain import headline, next_change
 from hems.explain.words import clock, kilowatts
 
 IDLE_W = 50.0
-HEADLINE_MAX = 140
-"""Characters; what is longer loses its last clause, the limit, which the state says as well."""
 
 ACTORS: Mapping[Authority, Actor] = {
     Authority.DEVICE: "device",
@@ -160,12 +158,9 @@ def _plain_state(device: Device, episode: OpenEpisode, power_w: float | None, sh
 
 
 def _headline(site: Site, device: Device, episode: OpenEpisode, power_w: float | None, at: datetime) -> str:
-    """The sentence of the open episode, with the power of this moment instead of its whole span."""
+    """The headline of the open episode, with the power of this moment instead of its whole span."""
     present = replace(episode, power_min_w=power_w, power_max_w=power_w, energy_ws=0.0, known_s=0.0)
-    text = sentence(episodes.close(device.id, present, at), site)
-    if len(text) > HEADLINE_MAX:
-        text = sentence(episodes.close(device.id, replace(present, limited_by=()), at), site)
-    return text if len(text) <= HEADLINE_MAX else f"{text[: HEADLINE_MAX - 1].rstrip()}…"
+    return headline(episodes.close(device.id, present, at), power_w, site)
 
 
 def _age_s(device: Device, shown: Shown) -> float | None:

@@ -3,5 +3,6 @@
 from hems.explain.ahead import Ahead, next_change
 from hems.explain.english import sentence
 from hems.explain.events import event_line, is_trouble
+from hems.explain.headline import headline
 
-__all__ = ["Ahead", "event_line", "is_trouble", "next_change", "sentence"]
+__all__ = ["Ahead", "event_line", "headline", "is_trouble", "next_change", "sentence"]

@@ -24,8 +24,8 @@ def sentence(episode: DecisionEpisode, site: Site) -> str:
     device = next(each for each in site.devices if each.id == episode.device_id)
     if isinstance(episode.reason, reasons.DeviceSilent):
         return f"{_silent(device)}."
-    text = f"{_what(device, episode.summary)}: {_why(episode, device, site.zone)}"
-    limit = _limit(episode.limited_by, device, episode.summary)
+    text = f"{_what(device, episode.summary)}: {why(episode, device, site.zone)}"
+    limit = limit_clause(episode.limited_by, device, episode.summary)
     return f"{text}{limit}."
 
 
@@ -65,7 +65,7 @@ def _what(device: Device, summary: Summary) -> str:
             return f"The house moves between feeding in {kilowatts(-low_w)} and drawing {kilowatts(high_w)}"
 
 
-def _why(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -> str:
+def why(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -> str:
     """The deciding rule with its numbers; every reason has its words (a test walks the union)."""
     match episode.reason:
         case reasons.Measures():
@@ -174,7 +174,7 @@ def _why_waiting(reason: reasons.WaitsForPrice, since_at: datetime, zone: ZoneIn
     return f"buying now {costs(price)}, the plan charges from {starts}; the car leaves at {leaves}"
 
 
-def _limit(limits: tuple[LimitedBy, ...], device: Device, summary: Summary) -> str:
+def limit_clause(limits: tuple[LimitedBy, ...], device: Device, summary: Summary) -> str:
     """What had the last word on the power, weakest authority as it may be; nothing where nothing limited it.
 
     Without watts: what a fuse leaves moves from minute to minute, and an episode is longer than that.

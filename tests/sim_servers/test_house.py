@@ -17,9 +17,10 @@ from hems.domain.errors import BadInputError
 from hems.domain.time import SLOT_S
 from hems.runtime.clock import ScaledClock, SystemClock
 from hems.sim.demo import HOUSES, site_text
+from hems.sim.demo.commuter import stays_between
 from hems.sim.demo.history import past_days
 from hems.sim.demo.prices import synthetic_prices
-from hems.sim.demo.sample import sample, stays_between
+from hems.sim.demo.sample import sample
 from hems.sim.demo.weather import made_up_outdoor_c
 from hems.sim.series import read_series
 from hems.sim.servers.clouds import Clouds
@@ -149,9 +150,11 @@ def test_the_sample_is_that_of_the_file_with_its_energy() -> None:
 
 
 def test_cars_come_in_order_and_never_two_at_a_time() -> None:
-    stays = list(stays_between(NOON_AT, NOON_AT + timedelta(days=120)))
-    assert 90 < len(stays) < 130
+    stays = list(stays_between(NOON_AT, NOON_AT + timedelta(days=120), AMSTERDAM))
+    assert len(stays) == 120
     assert all(before.plugout_at <= after.plugin_at for before, after in pairwise(stays))
+    # Each could have what it wants by half past seven, with half of the night to spare.
+    assert all(stay.energy_wh <= 11_000 * (stay.plugout_at - stay.plugin_at) / timedelta(hours=2) for stay in stays)
 
 
 @pytest.mark.parametrize(("day", "count"), [("2025-03-30", 92), ("2025-06-01", 96), ("2025-10-26", 100)])

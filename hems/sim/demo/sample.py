@@ -4,7 +4,6 @@ Weekday and UTC time of day are kept, season is not: it is always late summer. O
 """
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,42 +22,18 @@ SLOTS_PER_ROW = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CarStay:
-    """The car is there during ``[plugin_at, plugout_at)`` and wants ``energy_wh`` (AC side)."""
-
-    plugin_at: datetime
-    plugout_at: datetime
-    energy_wh: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Slot means of one cycle [W], all >= 0, and the stays of the car in it."""
+    """Slot means of one cycle [W], all >= 0."""
 
     load_w: tuple[float, ...]
     pv_w: tuple[float, ...]
     clear_pv_w: tuple[float, ...]
     """Highest production seen at each time of day: 96 values."""
-    stays: tuple[CarStay, ...]
 
 
 def slot_in_cycle(at: datetime) -> int:
     """Which slot of the cycle an instant falls on."""
     return int(unix_s(at) - unix_s(CYCLE_START_AT)) // SLOT_S % SLOTS_PER_CYCLE
-
-
-def stays_between(start_at: datetime, end_at: datetime) -> Iterator[CarStay]:
-    """Stays of the car that begin in ``[start_at, end_at)``, in order."""
-    shift = (start_at - CYCLE_START_AT) // CYCLE * CYCLE
-    while CYCLE_START_AT + shift < end_at:
-        for stay in sample().stays:
-            if start_at <= stay.plugin_at + shift < end_at:
-                yield CarStay(
-                    plugin_at=stay.plugin_at + shift,
-                    plugout_at=stay.plugout_at + shift,
-                    energy_wh=stay.energy_wh,
-                )
-        shift += CYCLE
 
 
 @cache
@@ -70,7 +45,6 @@ def sample() -> Sample:
         load_w=tuple(value for value in load for _ in range(SLOTS_PER_ROW)),
         pv_w=pv_w,
         clear_pv_w=tuple(max(pv_w[slot::SLOTS_PER_DAY]) for slot in range(SLOTS_PER_DAY)),
-        stays=_stays(),
     )
 
 
@@ -101,20 +75,6 @@ def _smoothed(means: list[float]) -> tuple[float, ...]:
         half = max(-mean, min(mean, slope))
         quarters += [mean - half, mean + half]
     return tuple(quarters)
-
-
-def _stays() -> tuple[CarStay, ...]:
-    stays = (
-        CarStay(
-            plugin_at=_at(row["plugin_utc"]),
-            plugout_at=_at(row["plugout_utc"]),
-            energy_wh=float(row["energy_kwh"]) * 1000,
-        )
-        for row in _rows("ev_sessions.csv")
-    )
-    return tuple(
-        stay for stay in stays if stay.plugin_at >= CYCLE_START_AT and stay.plugout_at <= CYCLE_START_AT + CYCLE
-    )
 
 
 def _at(text: str) -> datetime:

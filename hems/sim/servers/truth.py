@@ -7,19 +7,20 @@ import numpy as np
 from hems.domain.site import PriceFormula, Site
 from hems.domain.time import SLOT_S, SlotGrid, floor_to, local_day
 from hems.sim.data import HouseData, Session
+from hems.sim.demo.commuter import stays_between
 from hems.sim.demo.prices import synthetic_prices
-from hems.sim.demo.sample import SLOTS_PER_CYCLE, SLOTS_PER_DAY, sample, slot_in_cycle, stays_between
+from hems.sim.demo.sample import SLOTS_PER_CYCLE, SLOTS_PER_DAY, sample, slot_in_cycle
 from hems.sim.demo.weather import made_up_outdoor_c
 from hems.sim.series import FloatArray
 
 DAYS = 400
 """How long a demo can run: at 60 times real time this is almost a week of ours."""
 DRIVEN_IN = timedelta(days=2)
-"""Cars may be there from before; the longest stay of the sample is 18 h."""
+"""Cars may be there from before."""
 
 
 def demo_data(site: Site, start_at: datetime, *, days: int = DAYS) -> HouseData:
-    """Measured load, sun and cars of the sample; made-up weather and prices.
+    """Measured load and sun of the sample; a made-up car, weather and prices.
 
     Args:
         site: the house.
@@ -45,7 +46,7 @@ def demo_data(site: Site, start_at: datetime, *, days: int = DAYS) -> HouseData:
         temp_c=np.array([made_up_outdoor_c(at) for at in grid.starts()]) if site.heat_pumps else None,
         sessions=tuple(
             Session(plugin_at=stay.plugin_at, plugout_at=stay.plugout_at, energy_wh=stay.energy_wh)
-            for stay in stays_between(grid.start_at - DRIVEN_IN, grid.end_at)
+            for stay in stays_between(grid.start_at - DRIVEN_IN, grid.end_at, site.zone)
             if stay.plugout_at > grid.start_at
         ),
     )

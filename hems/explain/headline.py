@@ -1,0 +1,48 @@
+"""What a device does at this moment and why, for a card that shows its name and its power beside."""
+
+from hems.domain import reasons
+from hems.domain.decision import DecisionEpisode
+from hems.domain.site import Battery, Charger, Device, GridMeter, HeatPump, PvPlant, Site
+from hems.explain.english import IDLE_W, limit_clause, why
+
+HEADLINE_MAX = 140
+"""Characters of a headline; what is longer loses the limit, which the state on the card tells as well."""
+
+
+def headline(episode: DecisionEpisode, power_w: float | None, site: Site) -> str:
+    """One sentence of at most 140 characters.
+
+    Args:
+        episode: the open one, closed at this moment.
+        power_w: measured now, load convention; None: not known.
+        site: names and zone.
+    """
+    device = next(each for each in site.devices if each.id == episode.device_id)
+    if isinstance(episode.reason, reasons.DeviceSilent) or power_w is None:
+        return "Does not answer: it is told its safe value, and the others make room for it."
+    doing = _doing(device, power_w)
+    if isinstance(device, GridMeter):
+        return f"{doing}."
+    if isinstance(device, PvPlant) and abs(power_w) < IDLE_W and isinstance(episode.reason, reasons.ProducesFreely):
+        return f"{doing}."
+    text = f"{doing}: {why(episode, device, site.zone)}"
+    limit = limit_clause(episode.limited_by, device, episode.summary)
+    for candidate in (f"{text}{limit}.", f"{text}."):
+        if len(candidate) <= HEADLINE_MAX:
+            return candidate
+    return f"{text[: HEADLINE_MAX - 1].rstrip()}…"
+
+
+def _doing(device: Device, power_w: float) -> str:
+    idle = abs(power_w) < IDLE_W
+    match device:
+        case GridMeter():
+            return "In balance" if idle else "Buying from the grid" if power_w > 0 else "Selling to the grid"
+        case Battery():
+            return "Resting" if idle else "Charging" if power_w > 0 else "Giving power"
+        case Charger():
+            return "Not charging" if idle else "Charging"
+        case PvPlant():
+            return "No sun" if idle else "Making power"
+        case HeatPump():
+            return "Resting" if idle else "Heating"
