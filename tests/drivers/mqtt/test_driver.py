@@ -1,228 +1,21 @@
-"""The MQTT driver in virtual time: readings, and two contacts that are switched but never both closed."""
+"""Two contacts of a heat pump that are switched but never both closed, in virtual time."""
 
 import asyncio
-import json
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hems.domain.command import BatteryPower, HeatPumpPower
-from hems.domain.power import PhaseValues
-from hems.domain.reading import GridValues, HeatPumpValues
-from hems.domain.site import DeviceId
-from hems.domain.wiring import MqttMeter, MqttPoint, MqttRelay
-from hems.ports import Answer, DeviceReading, Driver, Outcome
+from hems.ports import Outcome
 from hems.sim.virtual_time import VirtualClock, run
-from hems_drivers.mqtt import mqtt_driver
+from hems_drivers.mqtt.relays import Relay
 from tests.support.eventually import START_AT, running
-from tests.support.memory_mqtt import MemoryBroker, MemoryMqtt
-from tests.support.relays import HEAT_PUMP, FakeRelay
+from tests.support.memory_mqtt import MemoryBroker
+from tests.support.relays import HEAT_PUMP, LEASE_S, METER, PUMP, House, by_itself, in_a_house
 from tests.support.simulated import order
-
-METER, PUMP = DeviceId("grid"), DeviceId("pump")
-SHELLY = MqttMeter(
-    power=MqttPoint(topic="em", path=("total_act_power",)),
-    phase_power=tuple(MqttPoint(topic="em", path=(f"{phase}_act_power",)) for phase in "abc"),
-)
-LEASE_S = 90.0
-
-
-@dataclass
-class House:
-    """A driver with a meter and a heat pump behind two relays, at a broker in memory."""
-
-    clock: VirtualClock
-    broker: MemoryBroker
-    link: MemoryMqtt
-    driver: Driver
-    relays: tuple[FakeRelay, FakeRelay]
-    readings: list[tuple[DeviceId, DeviceReading]] = field(default_factory=list)
-    both_closed: bool = False
-
-    async def command(self, power_w: float | None, *, lease_s: float = LEASE_S) -> Answer:
-        action = HeatPumpPower(power_w=power_w)
-        return await self.driver.apply(order(PUMP, action, mono_s=self.clock.monotonic_s(), lease_s=lease_s))
-
-    async def keep(self, power_w: float | None, seconds: float) -> Answer:
-        """The same command every ten seconds, as the tick gives it; the last answer."""
-        end_s = self.clock.monotonic_s() + seconds
-        answer = await self.command(power_w)
-        while self.clock.monotonic_s() < end_s:
-            await self.wait(10)
-            answer = await self.command(power_w)
-        return answer
-
-    async def wait(self, seconds: float) -> None:
-        await self.clock.sleep_until(self.clock.monotonic_s() + seconds)
-
-    @property
-    def block(self) -> FakeRelay:
-        return self.relays[0]
-
-    @property
-    def boost(self) -> FakeRelay:
-        return self.relays[1]
-
-    @property
-    def contacts(self) -> tuple[bool, bool]:
-        return self.block.on, self.boost.on
-
-
-def in_a_house(
-    test: Callable[[House], Awaitable[None]],
-    *,
-    meter: MqttMeter = SHELLY,
-    setup: Callable[[House], None] = lambda _house: None,
-    rng: random.Random | None = None,
-) -> None:
-    async def main() -> None:
-        clock, broker = VirtualClock(START_AT), MemoryBroker()
-
-        def changed() -> None:
-            house.both_closed = house.both_closed or all(house.contacts)
-
-        def relay(wiring: MqttRelay) -> FakeRelay:
-            return FakeRelay(broker, wiring, changed=changed, rng=rng)
-
-        link = broker.link()
-        driver = mqtt_driver(link, meters={METER: meter}, heat_pumps={PUMP: HEAT_PUMP}, clock=clock)
-        house = House(clock, broker, link, driver, (relay(HEAT_PUMP.block), relay(HEAT_PUMP.boost)))
-        setup(house)
-
-        def report(device_id: DeviceId, reading: DeviceReading) -> None:
-            house.readings.append((device_id, reading))
-
-        async with running(house.block.run()), running(house.boost.run()), running(driver.run(report)):
-            await house.wait(0.5)
-            async with running(link.run()):
-                await house.wait(0)
-                await house.wait(0)
-                await test(house)
-        assert not house.both_closed, "both contacts were closed"
-
-    run(main())
-
-
-def by_itself(test: Callable[[House], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """A test that gets a house of its own."""
-
-    def made() -> None:
-        in_a_house(test)
-
-    made.__name__ = test.__name__
-    return made
-
-
-EM = {"id": 0, "total_act_power": 300.5, "a_act_power": -100, "b_act_power": 400.5, "c_act_power": 0.0}
-
-
-@by_itself
-async def test_a_meter_reports_total_and_phases_of_one_message_with_the_second_of_its_arrival(house: House):
-    await house.wait(7)
-    house.broker.publish("em", json.dumps(EM))
-    await house.wait(0)
-    ((device_id, reading),) = house.readings
-    phases = PhaseValues(l1=-100.0, l2=400.5, l3=0.0)
-    assert device_id == METER
-    assert reading.mono_s == 7.5
-    assert reading.value == GridValues(power_w=300.5, phase_power_w=phases, phase_power_high_w=phases)
-
-
-@by_itself
-async def test_a_meter_whose_phases_are_not_all_numbers_reports_its_total_only(house: House):
-    house.broker.publish("em", json.dumps(EM | {"b_act_power": None}))
-    await house.wait(0)
-    assert [each.value for _, each in house.readings] == [
-        GridValues(power_w=300.5, phase_power_w=None, phase_power_high_w=None)
-    ]
-
-
-def test_phases_with_topics_of_their_own_count_while_they_are_fresh():
-    meter = MqttMeter(power=MqttPoint(topic="p"), phase_power=tuple(MqttPoint(topic=each) for each in ("a", "b", "c")))
-
-    async def test(house: House) -> None:
-        for topic, payload in (("a", "1"), ("b", "2"), ("c", "3"), ("p", "6")):
-            house.broker.publish(topic, payload)
-        await house.wait(16)
-        house.broker.publish("p", "7")
-        await house.wait(0)
-        first, second = (reading.value for _, reading in house.readings)
-        phases = PhaseValues(l1=1.0, l2=2.0, l3=3.0)
-        assert first == GridValues(power_w=6.0, phase_power_w=phases, phase_power_high_w=phases)
-        assert second == GridValues(power_w=7.0, phase_power_w=None, phase_power_high_w=None)
-
-    in_a_house(test, meter=meter)
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        "NaN",
-        "nan",
-        "inf",
-        "-Infinity",
-        "true",
-        "null",
-        "twelve",
-        "",
-        "1e99",
-        "9" * 5000,
-        '"12"',
-        "[1]",
-        "0x10",
-        "1_000",
-    ],
-)
-def test_what_is_no_number_is_no_reading_and_said_once(payload: str, caplog: pytest.LogCaptureFixture):
-    meter = MqttMeter(power=MqttPoint(topic="p"))
-
-    async def test(house: House) -> None:
-        for _ in range(5):
-            house.broker.publish("p", payload)
-            house.broker.publish("pump/meter", f'{{"power": {payload}}}' if payload != "[1]" else payload)
-        await house.wait(0)
-        assert house.readings == []
-
-    in_a_house(test, meter=meter)
-    assert sorted(each.getMessage().split(":")[0] for each in caplog.records) == ["p", "pump/meter#power"]
-
-
-@by_itself
-async def test_a_heat_pump_reports_its_power_with_temperatures_that_are_not_too_old(house: House):
-    house.broker.publish("room", '{"temperature": 20.5, "battery": 80}')
-    house.broker.publish("tank", "48.25")
-    house.broker.publish("pump/meter", '{"power": 1200}')
-    await house.wait(3000)
-    house.broker.publish("tank", "47")
-    await house.wait(1000)
-    house.broker.publish("pump/meter", '{"power": 0}')
-    await house.wait(0)
-    assert [reading.value for _, reading in house.readings] == [
-        HeatPumpValues(power_w=1200.0, room_c=20.5, tank_c=48.25),
-        HeatPumpValues(power_w=0.0, room_c=None, tank_c=47.0),
-    ]
-
-
-def test_what_the_broker_kept_from_before_is_no_reading():
-    def setup(house: House) -> None:
-        house.broker.publish("em", json.dumps(EM), retain=True)
-        house.broker.publish("room", '{"temperature": 20.5}', retain=True)
-        house.broker.publish("pump/meter", '{"power": 900}', retain=True)
-
-    async def test(house: House) -> None:
-        await house.wait(5)
-        assert house.readings == []
-        house.broker.publish("pump/meter", '{"power": 800}')
-        await house.wait(0)
-        assert [reading.value for _, reading in house.readings] == [HeatPumpValues(power_w=800.0)]
-
-    in_a_house(test, setup=setup)
 
 
 @by_itself
@@ -371,6 +164,27 @@ async def test_commands_for_meters_and_other_actions_are_rejected(house: House):
     for device_id, action in ((METER, HeatPumpPower(power_w=0.0)), (PUMP, BatteryPower(power_w=0.0))):
         answer = await house.driver.apply(order(device_id, action, mono_s=house.clock.monotonic_s()))
         assert answer.outcome is Outcome.REJECTED
+
+
+def test_the_late_answer_to_an_older_command_does_not_make_a_relay_count_as_open():
+    async def main() -> None:
+        broker = MemoryBroker()
+        link = broker.link()
+        relay = Relay(HEAT_PUMP.block, link)
+        clock = VirtualClock(START_AT)
+        async with running(link.run()):
+            await clock.sleep_until(1.0)
+            for on in (False, True, False):
+                await relay.tell(on=on)
+            broker.publish("pump/block", "off")  # the first command, late; the relay has yet to close and to open
+            await clock.sleep_until(2.0)
+            assert relay.on is False
+            assert not relay.is_open
+            assert not await relay.obeys(on=False)
+            await clock.sleep_until(32.0)
+            assert relay.is_open
+
+    run(main())
 
 
 STEPS = st.lists(
