@@ -10,6 +10,8 @@ from hems.domain.command import Authority, Command, Lease
 
 TIMER_MIN_S = 60
 """Shortest time that a device keeps a value without a refresh [house s]: several lost requests must not end it."""
+TIMER_MAX_S = 0xFFFE
+"""Timers are one register, and all ones says that there is none."""
 REFRESHES_PER_TIMER = 3
 """Two refreshes in a row may fail before the device goes back to its own rules."""
 DEADBAND_W, DEADBAND_RATIO = 50.0, 0.01
@@ -18,7 +20,7 @@ DEADBAND_W, DEADBAND_RATIO = 50.0, 0.01
 
 def timer_s(lease: Lease) -> int:
     """What a device's own timer is set to for a lease [house s]: as long as the lease, at least 60 s."""
-    return max(TIMER_MIN_S, math.ceil(lease.duration_s))
+    return min(max(TIMER_MIN_S, math.ceil(lease.duration_s)), TIMER_MAX_S)
 
 
 def is_urgent(command: Command) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from hems_drivers.modbus.backoff import Backoff
 from hems_drivers.modbus.link import Link
 from hems_drivers.modbus.request import (
     BrokenReplyError,
@@ -116,7 +118,9 @@ async def test_a_reply_that_nobody_asked_for_is_not_taken_for_the_next(kind: str
     async with wired(kind, script, tmp_path) as (link, _):
         for address in (100, 200, 300):
             assert await read_until_answered(link, address)
-            await asyncio.sleep(0.06)  # noqa: TID251 - until the second copy, due after 0.03 s, has come
+            if address < 300:
+                await eventually(lambda: link.connection is None, what="the second copy")
+        assert link.connection_count == (1 if kind == "serial" else 3)
 
 
 def half(kind: str, request: bytes) -> bytes:
@@ -370,6 +374,49 @@ async def test_a_port_that_is_not_there_is_said(tmp_path: Path):
     async with link.in_use():
         with pytest.raises(LinkDownError, match="is the adapter plugged in"):
             await read(link, 1)
+
+
+async def test_whoever_comes_while_the_last_one_leaves_gets_a_whole_link():
+    begun = asyncio.Event()
+
+    async def script(request: bytes, send, _writer) -> None:
+        begun.set()
+        if asked(request, at=7)[0] != 1:
+            send(answer("tcp", request))
+
+    async with scripted(script) as peer:
+        link = links().tcp("127.0.0.1", peer.port)
+
+        async def leave() -> None:
+            async with link.in_use():
+                waiting = asyncio.create_task(read(link, 1))
+                await begun.wait()
+            with pytest.raises(LinkDownError, match="closed"):
+                await waiting
+
+        async def come() -> tuple[int, ...]:
+            await begun.wait()
+            await asyncio.sleep(0)  # noqa: TID251 - the other one is leaving now
+            async with link.in_use():
+                return await read(link, 2)
+
+        _, words = await asyncio.gather(leave(), come())
+    assert words == (2, 3)
+    assert peer.connection_count == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pauses_double_up_to_a_minute_and_are_spread(seed: int):
+    backoff, pauses_s = Backoff(Random(seed)), []
+    for _ in range(12):
+        backoff.failed(100.0)
+        pauses_s.append(backoff.retry_mono_s - 100.0)
+    for pause_s, middle_s in zip(pauses_s, [1, 2, 4, 8, 16, 32, *[60] * 6], strict=True):
+        assert 0.8 * middle_s <= pause_s <= 1.2 * middle_s
+    assert len(set(pauses_s[6:])) == 6
+    assert backoff.succeeded(130.0) == 30.0
+    assert backoff.succeeded(131.0) is None
+    assert backoff.retry_mono_s < 0
 
 
 async def test_the_link_closes_with_its_last_user_and_opens_for_the_next():
