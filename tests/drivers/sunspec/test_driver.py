@@ -1,99 +1,48 @@
 """The driver against servers of other people's making: what it reads, and every byte that it writes."""
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hems.domain.command import Action, Authority, BatteryPower, ChargeCurrent, Command, Lease, ProductionLimit
+from hems.domain.command import Authority, BatteryPower, ChargeCurrent, ProductionLimit
 from hems.domain.errors import OperatingError
 from hems.domain.power import PhaseValues
 from hems.domain.reading import BatteryValues, GridValues, PvValues, Quality
-from hems.domain.site import DeviceId
 from hems.domain.wiring import ModbusTcpConnection
-from hems.ports import Answer, DeviceReading, Driver, Outcome
-from hems.runtime.clock import ScaledClock
-from hems_drivers.sunspec.driver import SunSpecDriver, sunspec_driver
-from tests.support.eventually import clock_at, eventually, running
-from tests.support.houses import BATTERY, GRID, PV, home_a
+from hems.ports import Driver, Outcome
+from hems_drivers.sunspec.driver import sunspec_driver
+from tests.support.eventually import clock_at, eventually
+from tests.support.houses import BATTERY, GRID, PV
 from tests.support.modbus import (
-    PATIENT,
-    Peer,
-    Script,
     Server,
-    asked,
     compiled,
     hybrid,
     image,
     libmodbus,
     links,
     modbus_serial,
-    place,
-    scripted,
-    tcp,
 )
-
-SPEED = 5.0
-"""House seconds in a real one: a reading in 0.2 s, a refresh after 4 s."""
-QUICK = 40.0
-"""Where a refresh or a lease is waited for: 20 s in half a second."""
-SITE = home_a()
-STACKS = ("modbus-serial", "libmodbus")
-ACCEPTED = Answer(outcome=Outcome.ACCEPTED)
+from tests.support.sunspec import (
+    ACCEPTED,
+    CURTAILMENT,
+    QUICK,
+    SITE,
+    SPEED,
+    STORAGE,
+    WORDS,
+    battery_writes,
+    house,
+    written,
+)
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("libmodbus"))
-
-
-@dataclass
-class House:
-    """A running driver and what it reported."""
-
-    driver: SunSpecDriver
-    clock: ScaledClock
-    latest: dict[DeviceId, DeviceReading]
-
-    async def read(self) -> None:
-        """Until every device has been read once more."""
-        self.latest.clear()
-        await eventually(lambda: self.latest.keys() == self.driver.devices, what="a reading of every device")
-
-    async def order(
-        self,
-        action: Action,
-        *,
-        device_id: DeviceId = BATTERY,
-        authority: Authority = Authority.PLAN,
-        lease_s: float = 60.0,
-    ) -> Answer:
-        lease = Lease(granted_mono_s=self.clock.monotonic_s(), duration_s=lease_s)
-        return await self.driver.apply(Command(device_id=device_id, action=action, lease=lease, authority=authority))
-
-
-@asynccontextmanager
-async def house(port: int, *, speed: float = SPEED, period_s: float = 1.0, **roles: object) -> AsyncIterator[House]:
-    clock = clock_at(speed)
-    wanted = {"meter": SITE.meter, "pv": SITE.pv[0], "battery": SITE.batteries[0]} | roles
-    driver = sunspec_driver(
-        ModbusTcpConnection(host="127.0.0.1", port=port),
-        links=links(clock, PATIENT),
-        clock=clock,
-        period_s=period_s,
-        **wanted,  # type: ignore[arg-type]
-    )
-    latest: dict[DeviceId, DeviceReading] = {}
-
-    def report(device_id: DeviceId, reading: DeviceReading) -> None:
-        latest[device_id] = reading
-
-    async with running(driver.run(report)):
-        yield House(driver, clock, latest)
 
 
 @asynccontextmanager
@@ -103,23 +52,7 @@ async def served(stack: str, program: Path, folder: Path, words: Sequence[int]) 
         yield running_server
 
 
-def written(address: int, *words: int) -> str:
-    """A write of adjacent registers (function 16) of unit 1, from the unit on."""
-    head = struct.pack(">BBHHB", 1, 16, address, len(words), 2 * len(words))
-    return (head + struct.pack(f">{len(words)}H", *words)).hex()
-
-
-WORDS = image(hybrid())
-STORAGE, CURTAILMENT = place(WORDS, 124), place(WORDS, 123)
-
-
-def battery_writes(charge: int, *, timer_s: int = 60) -> list[str]:
-    """What holds a power: limits, timer, mode; in hundredths of a percent of WChaMax."""
-    return [
-        written(STORAGE + 12, -charge & 0xFFFF, charge & 0xFFFF),
-        written(STORAGE + 15, timer_s),
-        written(STORAGE + 5, 3),
-    ]
+STACKS = ("modbus-serial", "libmodbus")
 
 
 async def test_it_is_a_driver():
@@ -333,118 +266,3 @@ async def test_a_sentinel_is_absent_and_the_others_are_read(tmp_path: Path):
             GRID: Quality.ABSENT, PV: Quality.ABSENT, BATTERY: Quality.ABSENT,
         }  # fmt: skip
         assert all(reading.value is None for reading in home.latest.values())
-
-
-# The wire, where a script stands in for a device that fails
-
-
-class Device:
-    """Holding registers behind a scripted peer, with faults to order."""
-
-    def __init__(self, words: Sequence[int]) -> None:
-        self.words = list(words)
-        self.wrote: list[str] = []
-        self.silent_after_writes: int | None = None
-        self.refuse_reads_at: int | None = None
-        self.shows_late = False
-        """The first reading after a write still has the old values."""
-        self._old: list[int] | None = None
-
-    async def answer(self, request: bytes, send, _writer) -> None:
-        address, count = asked(request, at=7)
-        at = address - 40_000
-        if request[7] == 16:
-            self.wrote.append(request[6:].hex())
-            if self.shows_late:
-                self._old = self._old or list(self.words)
-            self.words[at : at + count] = struct.unpack(f">{count}H", request[13:])
-            if self.silent_after_writes is not None and len(self.wrote) > self.silent_after_writes:
-                return
-            send(tcp(request, request[7:12]))
-        elif at < 0 or at + count > len(self.words):
-            send(tcp(request, b"\x83\x02"))
-        elif self.refuse_reads_at == address:
-            send(tcp(request, b"\x83\x04"))
-        else:
-            words, self._old = self._old or self.words, None
-            send(tcp(request, bytes([3, 2 * count]) + struct.pack(f">{count}H", *words[at : at + count])))
-
-
-@asynccontextmanager
-async def device(words: Sequence[int] = WORDS, script: Script | None = None) -> AsyncIterator[tuple[Device, Peer]]:
-    box = Device(words)
-    async with scripted(script or box.answer) as peer:
-        yield box, peer
-
-
-async def test_no_confirmation_is_unconfirmed_and_after_the_reconnect_it_is_identified_before_it_is_written():
-    async with device() as (box, peer), house(peer.port) as home:
-        await home.read()
-        box.silent_after_writes = len(box.wrote)
-        answer = await home.order(BatteryPower(power_w=1_000.0))
-        assert answer.outcome is Outcome.UNCONFIRMED
-        assert "no answer within" in answer.detail
-        box.silent_after_writes = None
-        before = len(peer.requests)
-        await eventually(lambda: peer.connection_count == 2)
-        await home.read()
-        assert peer.requests[before][7:] == struct.pack(">BHH", 3, 40_000, 2)
-        count = len(box.wrote)
-        assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
-        assert box.wrote[count:] == battery_writes(2_000)
-
-
-async def test_a_device_that_shows_a_new_value_a_moment_later_has_taken_it():
-    async with device() as (box, peer), house(peer.port, period_s=1000.0) as home:
-        await home.read()
-        box.shows_late = True
-        assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
-
-
-async def test_another_box_at_the_same_address_is_told_and_starts_at_rest(caplog):
-    async with device() as (box, peer), house(peer.port, speed=100.0) as home:
-        await home.read()
-        await home.order(BatteryPower(power_w=1_000.0), lease_s=1e6)
-        count = len(box.wrote)
-        box.words = image(hybrid(m1={"SN": "S-2"}))
-        await eventually(lambda: len(box.wrote) > count)
-        await home.read()
-        assert box.wrote[count : count + 3] == battery_writes(0)
-    assert "was Maker Box 6, serial S-1, firmware 1.0, is now Maker Box 6, serial S-2" in caplog.text
-
-
-async def test_a_map_that_moves_is_noticed_at_the_next_reading_and_never_read_wrongly(caplog):
-    async with device() as (box, peer), house(peer.port) as home:
-        await home.read()
-        right = {device_id: reading.value for device_id, reading in home.latest.items()}
-        models = hybrid()
-        box.words = image([*models[:1], *reversed(models[1:])])
-        for _ in range(3):
-            await home.read()
-            assert {device_id: reading.value for device_id, reading in home.latest.items()} == right
-    assert caplog.text.count("is no longer at") == 1
-
-
-async def test_one_model_that_fails_does_not_hide_the_others(caplog):
-    async with device() as (box, peer), house(peer.port) as home:
-        await home.read()
-        box.refuse_reads_at = place(WORDS, 203)
-        home.latest.clear()
-        await eventually(lambda: {PV, BATTERY} <= home.latest.keys())
-        assert GRID not in home.latest
-        box.refuse_reads_at = None
-        await home.read()
-    assert caplog.text.count("it failed to do it (exception 4)") == 1
-
-
-async def test_a_device_that_is_gone_for_a_while_comes_back_by_itself(caplog):
-    caplog.set_level("INFO")
-    async with device() as (_, peer), house(peer.port, speed=50.0) as home:
-        await home.read()
-        peer.refuses = True
-        peer.hang_up()
-        await eventually(lambda: "cannot connect" in caplog.text or "ended the connection" in caplog.text)
-        peer.refuses = False
-        await home.read()
-        assert "again" in caplog.text
-    assert caplog.text.count("Traceback") == 0
