@@ -40,16 +40,13 @@ from tests.support.sunspec import (
 )
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compiled(tmp_path_factory.mktemp("libmodbus"))
-
-
 @asynccontextmanager
-async def served(stack: str, program: Path, folder: Path, words: Sequence[int]) -> AsyncIterator[Server]:
-    server = modbus_serial(folder, words) if stack == "modbus-serial" else libmodbus(program, folder, words)
-    async with server as running_server:
-        yield running_server
+async def served(stack: str, folder: Path, words: Sequence[int]) -> AsyncIterator[Server]:
+    counterpart = (
+        modbus_serial(folder, words) if stack == "modbus-serial" else libmodbus(compiled(folder), folder, words)
+    )
+    async with counterpart as server:
+        yield server
 
 
 STACKS = ("modbus-serial", "libmodbus")
@@ -64,9 +61,9 @@ async def test_it_is_a_driver():
 
 
 @pytest.mark.parametrize("stack", STACKS)
-async def test_a_hybrid_inverter_is_read_in_house_signs(stack: str, program: Path, tmp_path: Path, caplog):
+async def test_a_hybrid_inverter_is_read_in_house_signs(stack: str, tmp_path: Path, caplog):
     caplog.set_level("INFO")
-    async with served(stack, program, tmp_path, WORDS) as server, house(server.port) as home:
+    async with served(stack, tmp_path, WORDS) as server, house(server.port) as home:
         await home.read()
         phases = PhaseValues(l1=500.0, l2=-1200.0, l3=-800.0)
         assert home.latest[GRID].value == GridValues(power_w=-1500.0, phase_power_w=phases, phase_power_high_w=phases)
@@ -82,9 +79,9 @@ async def test_a_hybrid_inverter_is_read_in_house_signs(stack: str, program: Pat
 
 
 @pytest.mark.parametrize("stack", STACKS)
-async def test_every_byte_that_is_written(stack: str, program: Path, tmp_path: Path):
+async def test_every_byte_that_is_written(stack: str, tmp_path: Path):
     """Rest first; then value, timer, switch; then only what changes; all of it again when the timer must be set."""
-    async with served(stack, program, tmp_path, WORDS) as server, house(server.port) as home:
+    async with served(stack, tmp_path, WORDS) as server, house(server.port) as home:
         await home.read()
         log = battery_writes(0)
         assert server.wrote == log
