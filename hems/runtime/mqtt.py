@@ -8,39 +8,23 @@ each round of the event loop and without a queue of our own: a flood is held bac
 import asyncio
 import logging
 import random
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiomqtt
-from paho.mqtt.reasoncodes import ReasonCode
 
 from hems.domain.errors import OperatingError
 from hems.domain.wiring import MqttConnection
 from hems.ports import Clock, MqttMessage
+from hems.runtime.mqtt_client import CLOSING_TIMEOUT_S, is_full, is_refusal, opened, reason, until_lost
 
 log = logging.getLogger(__name__)
-library_log = logging.getLogger(f"{__name__}.library")
-library_log.setLevel(logging.CRITICAL)
-"""What aiomqtt would say of a lost connection at each attempt is said here, once."""
 
 PAUSE_FIRST_S, PAUSE_MAX_S = 1.0, 60.0
 """Bounds of the random pause between attempts, in house time: all homes of a broker that fell do not come at once."""
 STABLE_S = 60.0
 """A connection that lasted so long makes the next pause short again."""
-KEEPALIVE_S = 20
-TIMEOUT_S = 10.0
-"""For connecting, and for acknowledgements; real seconds, as the broker's are."""
-CLOSING_TIMEOUT_S = 1.0
-AT_ONCE = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-"""A small packet does not wait until the one before is acknowledged: a publication takes 1 ms instead of 44."""
-PENDING_MAX_COUNT = 1000
-"""Publications under way at once; more are refused."""
-BAD_CREDENTIALS = (134, 135)
-"""Reason codes: bad user name or password, not authorised."""
-FAILURE = 128
-"""Reason codes from here on are refusals."""
 
 Handler = Callable[[MqttMessage], None]
 
@@ -80,13 +64,17 @@ class MqttLink:
         self._on_connect: list[Callable[[], Awaitable[None]]] = []
         self._live: tuple[aiomqtt.Client, asyncio.Future[None]] | None = None
         """The connection and its end."""
+        self._ready = False
+        """Subscriptions are in place."""
+        self._early: list[aiomqtt.Message] = []
+        """The few messages that come between the broker's welcome and our hearing of it."""
         self._failed: set[Handler] = set()
         self._trouble: str | None = None
 
     @property
     def connected(self) -> bool:
         """Whether the broker answers now."""
-        return self._live is not None
+        return self._ready
 
     def subscribe(self, topic_filter: str, handler: Handler, *, qos: int = 0) -> None:
         """Call ``handler`` for each message, from now on and after every reconnect.
@@ -125,7 +113,7 @@ class MqttLink:
                 raise OperatingError(f"{self._where}: {topic} was not acknowledged: the connection was lost")
             sending.result()
         except aiomqtt.MqttError as error:
-            if not ended.done():
+            if not ended.done() and not is_full(error):
                 ended.set_exception(aiomqtt.MqttError("it does not acknowledge"))
             raise OperatingError(f"{self._where}: {topic} was not published: {error}") from None
         finally:
@@ -139,52 +127,33 @@ class MqttLink:
         while True:
             started_mono_s = self._clock.monotonic_s()
             try:
-                async with self._opened(context) as client:
+                opening = opened(
+                    self._connection,
+                    client_id=self._client_id,
+                    will=self._will,
+                    context=context,
+                    dispatch=self._dispatch,
+                )
+                async with opening as client:
                     started_mono_s = self._clock.monotonic_s()
                     await self._session(client)
             except aiomqtt.MqttError as error:
-                self._tell(_reason(error))
+                self._tell(reason(error))
             if self._clock.monotonic_s() - started_mono_s >= STABLE_S:
                 pause_max_s = PAUSE_FIRST_S
             pause_s = self._random.uniform(0.0, pause_max_s)
             await self._clock.sleep_until(self._clock.monotonic_s() + pause_s)
             pause_max_s = min(2 * pause_max_s, PAUSE_MAX_S)
 
-    @asynccontextmanager
-    async def _opened(self, context: ssl.SSLContext | None) -> AsyncIterator[aiomqtt.Client]:
-        client = aiomqtt.Client(
-            self._connection.host,
-            self._connection.port,
-            username=self._connection.user,
-            password=self._connection.password,
-            identifier=self._client_id,
-            clean_session=False,
-            will=None if self._will is None else aiomqtt.Will(self._will[0], self._will[1], 1, self._will[2]),
-            tls_context=context,
-            timeout=TIMEOUT_S,
-            keepalive=KEEPALIVE_S,
-            queue_type=_dispatching(self._dispatch),
-            socket_options=(AT_ONCE,),
-            max_queued_outgoing_messages=PENDING_MAX_COUNT,
-            logger=library_log,
-        )
-        client.pending_calls_threshold = PENDING_MAX_COUNT
-        # The library connects in a thread, which cannot be cancelled: who is cancelled meanwhile closes what it opens.
-        connecting = asyncio.ensure_future(client.__aenter__())
-        try:
-            await asyncio.shield(connecting)
-            yield client
-        finally:
-            client.timeout = CLOSING_TIMEOUT_S
-            with suppress(aiomqtt.MqttError):
-                await connecting
-            with suppress(aiomqtt.MqttError):
-                await client.__aexit__(None, None, None)
-
     async def _session(self, client: aiomqtt.Client) -> None:
         """From the broker's welcome to the MqttError that ends it."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        parts = (ended, asyncio.ensure_future(_until_lost(client)), asyncio.ensure_future(self._serve(client, ended)))
+        # From now on we may publish: what the broker has kept for us is answered before we subscribe.
+        self._live = (client, ended)
+        early, self._early = self._early, []
+        for received in early:
+            self._dispatch(received)
+        parts = (ended, asyncio.ensure_future(until_lost(client)), asyncio.ensure_future(self._serve(client)))
         try:
             await asyncio.wait(parts, return_when=asyncio.FIRST_EXCEPTION)
             for part in parts:
@@ -194,12 +163,12 @@ class MqttLink:
             await self._say_goodbye(client)
             raise
         finally:
-            self._live = None
+            self._live, self._ready = None, False
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
 
-    async def _serve(self, client: aiomqtt.Client, ended: asyncio.Future[None]) -> None:
+    async def _serve(self, client: aiomqtt.Client) -> None:
         """Place subscriptions, those of later too, and greet once the first are in place."""
         placed: dict[str, tuple[int, int]] = {}
         while True:
@@ -209,12 +178,12 @@ class MqttLink:
                 if placed.get(topic_filter) != wanted:
                     placed[topic_filter] = wanted
                     granted = await client.subscribe(topic_filter, qos=wanted[0])
-                    if any(_number(code) >= FAILURE for code in granted):
+                    if any(is_refusal(code) for code in granted):
                         log.warning(
                             "%s does not let us subscribe to %s: check its access list", self._where, topic_filter
                         )
-            if self._live is None:
-                self._live = (client, ended)
+            if not self._ready:
+                self._ready = True
                 self._tell(None)
                 for greet in self._on_connect:
                     await self._greet(greet)
@@ -229,12 +198,15 @@ class MqttLink:
             log.exception("%s: what is to be done after connecting failed", self._where)
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
-        if self._will is not None and self._live is not None:
+        if self._will is not None:
             topic, payload, retain = self._will
             with suppress(aiomqtt.MqttError):
                 await client.publish(topic, payload, qos=1, retain=retain, timeout=CLOSING_TIMEOUT_S)
 
     def _dispatch(self, received: aiomqtt.Message) -> None:
+        if self._live is None:
+            self._early.append(received)
+            return
         message = MqttMessage(topic=received.topic.value, payload=bytes(received.payload), retained=received.retain)
         for topic_filter, handlers in list(self._handlers.items()):
             if received.topic.matches(topic_filter):
@@ -255,44 +227,3 @@ class MqttLink:
         elif trouble != self._trouble:
             log.warning("%s: no connection: %s", self._where, trouble)
         self._trouble = trouble
-
-
-async def _until_lost(client: aiomqtt.Client) -> None:
-    """Messages do not come this way: see :func:`_dispatching`. What is left is the MqttError at the end."""
-    try:
-        async for _ in client.messages:
-            pass
-    except aiomqtt.MqttError:
-        raise aiomqtt.MqttError("it was lost") from None
-
-
-def _dispatching(dispatch: Callable[[aiomqtt.Message], None]) -> type[asyncio.Queue[aiomqtt.Message]]:
-    """A queue that holds nothing: what is put in is handled at once.
-
-    A queue and a reader of it need three rounds of the event loop for a message while the socket delivers one in each,
-    so that a flood piles up in memory or must be thrown away.
-    """
-
-    class Dispatching(asyncio.Queue[aiomqtt.Message]):
-        def put_nowait(self, item: aiomqtt.Message) -> None:
-            dispatch(item)
-
-    return Dispatching
-
-
-def _number(code: int | ReasonCode) -> int:
-    return code.value if isinstance(code, ReasonCode) else code
-
-
-def _reason(error: aiomqtt.MqttError) -> str:
-    """Why there is no connection, with advice where there is any."""
-    text = str(error)
-    if (
-        isinstance(error, aiomqtt.MqttCodeError)
-        and isinstance(error.rc, ReasonCode)
-        and error.rc.value in BAD_CREDENTIALS
-    ):
-        return "user or password is not accepted: correct them in the site file"
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return f"its certificate is not trusted: install its authority on this machine, or correct the host ({text})"
-    return text

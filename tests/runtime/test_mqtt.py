@@ -18,6 +18,7 @@ from hems.domain.errors import OperatingError
 from hems.domain.wiring import MqttConnection
 from hems.ports import Mqtt, MqttMessage
 from hems.runtime.mqtt import MqttLink
+from hems.runtime.mqtt_client import PENDING_MAX_COUNT
 from tests.support.eventually import clock_at, eventually, running
 from tests.support.mqtt import Mosquitto, Wire, broker_in
 
@@ -167,14 +168,39 @@ async def test_ten_thousand_messages_arrive_in_order_while_the_loop_stays_free(t
     assert beats["count"] > 20
 
 
-async def test_many_publications_at_once_are_all_acknowledged(tmp_path: Path):
+async def test_many_publications_at_once_are_acknowledged_and_too_many_refused_without_harm(tmp_path: Path):
     async with broker_in(tmp_path) as broker:
         link = link_to(broker.connection)
         seen = collect(link, "many")
         async with running(link.run()):
             await eventually(lambda: link.connected)
-            await asyncio.gather(*(link.publish("many", b"%d" % index, qos=1) for index in range(500)))
-            await eventually(lambda: len(seen) == 500)
+            work = (link.publish("many", b"%d" % index, qos=1) for index in range(PENDING_MAX_COUNT + 200))
+            results = await asyncio.gather(*work, return_exceptions=True)
+            await eventually(lambda: len(seen) == PENDING_MAX_COUNT)
+            assert link.connected
+    refused = [each for each in results if each is not None]
+    assert len(refused) == 200
+    assert all(isinstance(each, OperatingError) for each in refused)
+
+
+async def test_what_was_kept_for_us_can_be_answered_at_once(tmp_path: Path):
+    async with broker_in(tmp_path) as broker:
+        sender = link_to(broker.connection, client_id="sender")
+        answers = collect(sender, "ack")
+        async with running(sender.run()):
+            first = link_to(broker.connection)
+            collect(first, "cmd", qos=1)
+            async with running(first.run()):
+                await eventually(lambda: first.connected and sender.connected)
+            await sender.publish("cmd", b"1", qos=1)
+            second = link_to(broker.connection)
+            answering: list[asyncio.Task[None]] = []
+            second.subscribe(
+                "cmd", lambda _: answering.append(asyncio.create_task(second.publish("ack", b"1", qos=1))), qos=1
+            )
+            async with running(second.run()):
+                await eventually(lambda: answers)
+                await asyncio.gather(*answering)
 
 
 async def test_an_exception_in_a_handler_is_logged_once_and_ends_nothing(
@@ -250,7 +276,7 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory):
 async def test_something_that_is_no_broker_is_left_and_tried_again(
     seed: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("hems.runtime.mqtt.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("hems.runtime.mqtt_client.TIMEOUT_S", 0.2)
     rng = random.Random(seed)
     visits = Counter[str]()
 

@@ -81,7 +81,7 @@ class P1Driver:
                 trouble = STOPPED
             if self._understood or self._settings[0] == SETTINGS[0]:
                 self._tell(trouble)
-            if not self._understood:
+            if self._connection.serial_port is not None and not self._understood:
                 # A meter that was never understood may be an old one, which sends more slowly.
                 self._settings.rotate(-1)
             await self._clock.sleep_until(self._clock.monotonic_s() + pause_s)

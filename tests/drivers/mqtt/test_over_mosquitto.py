@@ -15,7 +15,7 @@ from hems.domain.command import HeatPumpPower
 from hems.domain.reading import GridValues
 from hems.domain.site import DeviceId
 from hems.domain.wiring import MqttHeatPump, MqttMeter, MqttPoint, MqttRelay
-from hems.ports import Clock, DeviceReading, Driver, Outcome
+from hems.ports import Clock, DeviceReading, Driver, MqttMessage, Outcome
 from hems.runtime.mqtt import MqttLink
 from hems_drivers.mqtt import mqtt_driver
 from tests.support.eventually import clock_at, eventually, running
@@ -64,14 +64,24 @@ async def test_a_heat_pump_is_steered_and_a_meter_read_through_a_real_broker(tmp
         link = MqttLink(broker.connection, client_id="hems", will=None, clock=clock, random=random.Random(1))
         driver = mqtt_driver(link, meters={METER: meter}, heat_pumps={PUMP: HEAT_PUMP}, clock=clock)
         contacts: dict[str, bytes] = {}
+        answers: list[str] = []
+
+        def heard(message: MqttMessage) -> None:
+            contacts[message.topic] = message.payload
+            answers.extend([] if message.retained else [message.topic])
+
         for name in ("block", "boost"):
-            link.subscribe(name, lambda message: contacts.update({message.topic: message.payload}))
+            link.subscribe(name, heard)
         relays = (shell(SWITCH.format(port=port, name=name)) for name in ("block", "boost"))
         async with next(relays), next(relays), running(link.run()):
             await eventually(lambda: len(contacts) == 2)
+            for name in ("block", "boost"):  # a shell listens when it listens
+                while name not in answers:
+                    await link.publish(f"{name}/set", b"off", qos=1)
+                    await clock.sleep_until(clock.monotonic_s() + 0.1)
             async with running(driver.run(lambda _, reading: readings.append(reading))):
                 for power_w, block, boost in ((None, b"off", b"off"), (1500.0, b"off", b"on"), (0.0, b"on", b"off")):
-                    async with asyncio.timeout(20):
+                    async with asyncio.timeout(60):  # a slow answer to the first command makes it wait 30 s
                         while not await accepted(driver, clock, power_w):
                             await clock.sleep_until(clock.monotonic_s() + 0.05)
                     assert contacts == {"block": block, "boost": boost}
