@@ -126,7 +126,7 @@ class RunningHouse:
         while True:
             started_s = self._clock.monotonic_s()
             if started_s - due_s > LATE_S:
-                # This process was held up; what the devices said meanwhile waits in the sockets: read it before judging.
+                # This process was held up; what devices said meanwhile waits in the sockets: read before judging.
                 await asyncio.sleep(CATCH_UP_S)  # noqa: TID251 - real time, for real sockets
                 started_s = self._clock.monotonic_s()
             self.tick()

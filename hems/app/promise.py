@@ -29,6 +29,8 @@ SLOTS_PER_DAY = 96
 OWN_METER_W = 100.0
 """Chargers, inverters and the grid meter agree within one or two per cent of some kilowatts."""
 HEAT_TOLERANCE_RATIO = 1.1
+FUSE_SLOTS = 12
+"""Quarter hours that the longest hold block can reach from the end of the validity."""
 VALID_S = 600
 """Twice the time between two envelopes. A shorter promise has less to fear of what the battery does before it is taken
 up: 5 kW and 10 kWh, half full, hold -2.0 to 3.4 kW for an hour instead of -1.1 to 2.5 kW at 20 minutes."""
@@ -84,14 +86,15 @@ def hold_input(
                 need_low_w, need_high_w = near
         low_w.append(need_low_w - OWN_METER_W)
         high_w.append(need_high_w + cars_max_w[slot] + heat_max_w[slot] + OWN_METER_W)
-    charge_room_w = max(0.0, dependable_power_w(state) - max(cars_max_w) - max(heat_max_w, default=0.0))
+    # The fuse leaves this for all that we control together, whatever the house does by itself.
+    fuse_max_w = min(low_w[:FUSE_SLOTS]) + dependable_power_w(state)
     return HoldInput(
         now_at=now.at,
         grid=plan.grid,
         residual_low_w=tuple(low_w),
         residual_high_w=tuple(high_w),
-        batteries=tuple(_batteries(site, seen, charge_room_w)),
-        import_max_w=min((each.power_max_w for each in import_ceilings(site, limits)), default=None),
+        batteries=tuple(_batteries(site, seen)),
+        import_max_w=min([fuse_max_w, *(each.power_max_w for each in import_ceilings(site, limits))]),
         export_max_w=min((each.power_max_w for each in export_ceilings(site, limits)), default=None),
         valid_s=VALID_S,
     )
@@ -142,23 +145,18 @@ def _changes(values: Sequence[float | None], last: int, lead: int) -> list[float
     return found
 
 
-def _batteries(site: Site, seen: Estimate, charge_room_w: float) -> list[HoldBattery]:
-    """Batteries that answer; what the fuse can always bear is split like their power."""
-    answering = [each for each in site.batteries if each.id in seen.batteries]
-    whole_w = sum(each.charge_power_max_w for each in answering)
+def _batteries(site: Site, seen: Estimate) -> list[HoldBattery]:
+    """Batteries that answer and say what they hold."""
     found = []
-    for battery in answering:
-        values = seen.batteries[battery.id]
-        if values.stored_wh is None:
-            continue
-        share_w = charge_room_w * battery.charge_power_max_w / whole_w if whole_w > 0 else 0.0
-        said_w = values.charge_power_max_w
-        found.append(
-            HoldBattery(
-                battery=battery,
-                stored_wh=values.stored_wh,
-                charge_power_max_w=share_w if said_w is None else min(share_w, said_w),
-                discharge_power_max_w=values.discharge_power_max_w,
+    for battery in site.batteries:
+        values = seen.batteries.get(battery.id)
+        if values is not None and values.stored_wh is not None:
+            found.append(
+                HoldBattery(
+                    battery=battery,
+                    stored_wh=values.stored_wh,
+                    charge_power_max_w=values.charge_power_max_w,
+                    discharge_power_max_w=values.discharge_power_max_w,
+                )
             )
-        )
     return found

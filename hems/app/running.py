@@ -1,7 +1,9 @@
 """A house on a real machine: state on disk, threads for what blocks, plan worker, brokers, and the daemon around it."""
 
 import asyncio
+import fcntl
 import logging
+import os
 import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
@@ -73,8 +75,8 @@ async def run_house(
     Raises:
         BadInputError: the wiring cannot be used, or the state folder cannot be made.
     """
-    _make(place.state_dir)
     async with AsyncExitStack() as stack:
+        stack.callback(os.close, _claimed(place.state_dir))
         disk, thinking = ThreadOffload("disk"), ThreadOffload("planner")
         for each in (disk, thinking):
             stack.push_async_callback(each.close, deadline_s=CLOSE_MAX_S)
@@ -154,8 +156,16 @@ def _wills(wiring: Wiring, clock: Clock, dice: random.Random) -> dict[str, Will]
     return {wanted.connection: will_for(wanted.aggregator_id, wanted.home_id, clock=clock, dice=dice)}
 
 
-def _make(folder: Path) -> None:
+def _claimed(folder: Path) -> int:
+    """A lock on the folder, held while its descriptor is open: two daemons would cut each other's records."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BadInputError(f"{folder}: the state folder cannot be made: {error.strerror or error}") from None
+        raise BadInputError(f"{folder}: the state folder cannot be used: {error.strerror or error}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise BadInputError(f"{folder}: another hems is at work on this state folder; stop it first") from None
+    return descriptor

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hems import wire
-from hems.cli.simulate import SITE_COPY, read_text
+from hems.cli.simulate import SITE_COPY
+from hems.cli.text import read_text
 from hems.config import load_site
 from hems.domain.decision import DecisionEpisode
 from hems.domain.errors import BadInputError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hems.app.daemon import Daemon, Page
 from hems.app.running import Place, run_house
-from hems.cli.simulate import read_text
+from hems.cli.text import read_text
 from hems.config import SecretFiles, load_house
 from hems.runtime.clock import SystemClock
 from hems.runtime.notify import Notifier

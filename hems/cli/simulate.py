@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from hems import wire
+from hems.cli.text import read_text
 from hems.config import load_site
 from hems.domain.errors import BadInputError
 from hems.domain.site import Site
@@ -114,15 +115,6 @@ def _prepare(folder: Path, text: str, site: Site, strategies: Sequence[str], *, 
             files.remove(checkpoint_name(name))
             files.remove(record_name(name))
     document.save(files, SITE_COPY, text.encode())
-
-
-def read_text(path: Path) -> str:
-    """Text of a file. Raises BadInputError with the file's name."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise BadInputError(f"{path}: cannot be read: {reason}") from None
 
 
 def _run(tasks: list[Task], *, jobs: int, days: int) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ const PLANNED_RATIO = 0.45;
 const TINT_RATIO = 0.35;
 const PALE_TINT_RATIO = 0.15;
 const LABEL_PX = 60;
+const TEXT_HEIGHT_PX = 16;
 
 export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -99,7 +100,8 @@ export const label = (series, words, colour) => (u) => {
     if (best === null || Math.abs(value) > Math.abs(best.value)) best = { x, y, value };
   });
   if (best === null) return;
-  const y = best.y + (best.value < 0 ? 16 : -3) * devicePixelRatio;
+  const fitsAbove = best.y > TEXT_HEIGHT_PX * devicePixelRatio;
+  const y = best.y + (best.value >= 0 && fitsAbove ? -3 : 16) * devicePixelRatio;
   u.ctx.save();
   const x = Math.min(best.x, left + width - textWidth(u, words));
   write(u, words, x, y, typeof colour === "string" ? colour : colour(best.value));
