@@ -1,5 +1,6 @@
 """From the wiring to drivers: one for each box, and the broker links that they share."""
 
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -94,7 +95,7 @@ def connect(
         by_connection[wiring.devices[device.id].connection].append(device)
     links = Links(clock=clock, random=dice)
     brokers = {
-        name: MqttLink(each, client_id=f"hems-{name}", will=wills.get(name), clock=clock, random=dice)
+        name: MqttLink(each, client_id=_client_id(site, wiring, name), will=wills.get(name), clock=clock, random=dice)
         for name, each in wiring.connections.items()
         if isinstance(each, MqttConnection) and (name in by_connection or name in wills)
     }
@@ -144,3 +145,11 @@ def _over_mqtt(mqtt: MqttLink, devices: list[Device], wiring: Wiring, clock: Clo
 
 def _the(kind: type[T], devices: list[Device]) -> T | None:
     return next((each for each in devices if isinstance(each, kind)), None)
+
+
+def _client_id(site: Site, wiring: Wiring, connection: str) -> str:
+    """The same after a restart, and no other home's: brokers cut off the older of two clients with one name."""
+    wanted = wiring.aggregator
+    if wanted is not None and wanted.connection == connection:
+        return f"hems-{wanted.aggregator_id}-{wanted.home_id}"
+    return f"hems-{hashlib.sha256(site.name.encode()).hexdigest()[:8]}-{connection}"

@@ -45,6 +45,17 @@ class Place:
     """Address at which chargers may call; ``0.0.0.0``: from anywhere in the house."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretence:
+    """What stands in for the world of a house that does not exist."""
+
+    words: str
+    """What is simulated, as it is shown."""
+    market: Market
+    prepare: Callable[[HouseStore], None]
+    """Puts into the store what the house would have measured before."""
+
+
 async def run_house(
     house: House,
     place: Place,
@@ -53,9 +64,7 @@ async def run_house(
     dice: random.Random,
     notifier: Notifier,
     stop: asyncio.Event,
-    market: Market | None = None,
-    prepare: Callable[[HouseStore], None] = lambda _: None,
-    simulated: str | None = None,
+    pretence: Pretence | None = None,
     shown: Callable[[Daemon], None] = lambda _: None,
 ) -> None:
     """Run until ``stop`` is set.
@@ -67,61 +76,70 @@ async def run_house(
         dice: spreads attempts, makes ids.
         notifier: the service manager.
         stop: ends it cleanly.
-        market: prices and weather; None: from public servers.
-        prepare: puts into the store what should be known from the start.
-        simulated: what is simulated, in words.
+        pretence: for a simulated house; None: prices and weather come from public servers.
         shown: called once the page answers.
 
     Raises:
-        BadInputError: the wiring cannot be used, or the state folder cannot be made.
+        BadInputError: the wiring cannot be used, or the state folder cannot be.
     """
     async with AsyncExitStack() as stack:
         stack.callback(os.close, _claimed(place.state_dir))
-        disk, thinking = ThreadOffload("disk"), ThreadOffload("planner")
-        for each in (disk, thinking):
-            stack.push_async_callback(each.close, deadline_s=CLOSE_MAX_S)
-        store = await disk(lambda: HouseStore(place.state_dir, SystemFiles(place.state_dir), clock))
-        await disk(lambda: prepare(store))
-        planner = stack.enter_context(closing(WorkerPlanner(spawn)))
-        connected = connect(
-            house.site,
-            house.wiring,
-            clock=clock,
-            dice=dice,
-            chargers_told=store.documents("chargers", kind=bytes),
-            disk=disk,
-            ocpp_host=place.ocpp_host,
-            wills=_wills(house.wiring, clock, dice),
-        )
-        if market is None:
-            session = await stack.enter_async_context(aiohttp.ClientSession())
-            location = house.location
-            at = None if location is None else (location.latitude_deg, location.longitude_deg)
-            market = public_market(house.site, at, store=store, disk=disk, session=session, clock=clock, dice=dice)
-        wanted = house.wiring.aggregator
-        daemon = Daemon(
-            Parts(
-                site=house.site,
-                clock=clock,
-                dice=dice,
-                drivers=connected.drivers,
-                links=connected.tasks,
-                store=store,
-                disk=disk,
-                planner=planner,
-                thinking=thinking,
-                market=market,
-                page=place.page,
-                aggregator=None if wanted is None else (wanted, connected.brokers[wanted.connection]),
-                simulated=simulated,
-            )
-        )
+        daemon = Daemon(await _parts(stack, house, place, clock=clock, dice=dice, pretence=pretence))
         daemon.alive = _heartbeat(notifier, clock)
         watching = asyncio.ensure_future(_tell(daemon, notifier, house.site.name, shown))
         try:
             await daemon.run(stop)
         finally:
             watching.cancel()
+
+
+async def _parts(
+    stack: AsyncExitStack,
+    house: House,
+    place: Place,
+    *,
+    clock: Clock,
+    dice: random.Random,
+    pretence: Pretence | None,
+) -> Parts:
+    """Everything that the daemon is made of; ``stack`` ends what must be ended."""
+    disk, thinking = ThreadOffload("disk"), ThreadOffload("planner")
+    for each in (disk, thinking):
+        stack.push_async_callback(each.close, deadline_s=CLOSE_MAX_S)
+    store = await disk(lambda: HouseStore(place.state_dir, SystemFiles(place.state_dir), clock))
+    connected = connect(
+        house.site,
+        house.wiring,
+        clock=clock,
+        dice=dice,
+        chargers_told=store.documents("chargers", kind=bytes),
+        disk=disk,
+        ocpp_host=place.ocpp_host,
+        wills=_wills(house.wiring, clock, dice),
+    )
+    if pretence is None:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        at = None if house.location is None else (house.location.latitude_deg, house.location.longitude_deg)
+        market = public_market(house.site, at, store=store, disk=disk, session=session, clock=clock, dice=dice)
+    else:
+        market = pretence.market
+        await disk(lambda: pretence.prepare(store))
+    wanted = house.wiring.aggregator
+    return Parts(
+        site=house.site,
+        clock=clock,
+        dice=dice,
+        drivers=connected.drivers,
+        links=connected.tasks,
+        store=store,
+        disk=disk,
+        planner=stack.enter_context(closing(WorkerPlanner(spawn))),
+        thinking=thinking,
+        market=market,
+        page=place.page,
+        aggregator=None if wanted is None else (wanted, connected.brokers[wanted.connection]),
+        simulated=None if pretence is None else pretence.words,
+    )
 
 
 def _heartbeat(notifier: Notifier, clock: Clock) -> Callable[[], None]:

@@ -18,7 +18,7 @@ from typing import Any
 from hems.app.daemon import Daemon, Page
 from hems.app.market import Market
 from hems.app.recorder import LOAD, sun_series
-from hems.app.running import Place, run_house
+from hems.app.running import Place, Pretence, run_house
 from hems.cli.run import start_log, stop_on_signals
 from hems.config import House, load_house
 from hems.domain.errors import BadInputError, OperatingError
@@ -101,9 +101,11 @@ async def _demo(wanted: Wanted, state_dir: Path) -> None:
             dice=random.Random(),  # noqa: S311 - spreads attempts
             notifier=Notifier(os.environ),
             stop=stop,
-            market=demo_market(house.site, clock, start_at),
-            prepare=lambda store: _remember(store, house, start_at),
-            simulated=f"demo house, {pace}",
+            pretence=Pretence(
+                words=f"demo house, {pace}",
+                market=demo_market(house.site, clock, start_at),
+                prepare=lambda store: _remember(store, house, start_at),
+            ),
             shown=lambda daemon: _show(daemon, reached),
         )
 

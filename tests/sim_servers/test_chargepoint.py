@@ -16,12 +16,10 @@ from hems.domain.reading import CarState
 from hems.sim.servers.chargepoint import ChargePoint
 from hems.sim.servers.charging_link import ChargingLink
 from tests.support.eventually import eventually, running
-from tests.support.sim_servers import NOON_AT, living_house
+from tests.support.sim_servers import NOON_AT, PLUGIN_AT, PLUGOUT_AT, living_house
 
 HERE = Path(__file__).parent
 OCPP_RPC = HERE.parent / "counterparts" / "node_modules" / "ocpp-rpc"
-PLUGIN_AT = NOON_AT + timedelta(hours=3, minutes=46)
-PLUGOUT_AT = PLUGIN_AT + timedelta(minutes=45)
 SPEED = 60.0
 PASSWORD = "of-the-test"  # noqa: S105 - opens nothing
 pytestmark = pytest.mark.skipif(

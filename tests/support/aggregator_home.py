@@ -3,16 +3,26 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from hems.aggregator import AggregatorSession, will_for
 from hems.aggregator.ulid import new_ulid, unix_ms
-from hems.domain.flex import Delivery, Direction, Envelope, HoldBlock, Refusal, Setpoint, TelemetryMinute
+from hems.domain.flex import (
+    CommitmentState,
+    Delivery,
+    Direction,
+    Envelope,
+    HoldBlock,
+    Refusal,
+    Setpoint,
+    TelemetryMinute,
+)
 from hems.flexibility.membership import refusal
-from hems.ports import Clock, Mqtt
+from hems.ports import Clock, Mqtt, Outbox
+from hems.sim import virtual_time
 from hems.sim.virtual_time import VirtualClock
 from tests.support.eventually import running
 from tests.support.memory_mqtt import MemoryBroker, MemoryMqtt
@@ -139,13 +149,14 @@ class AggregatorEnd:
 class Home:
     """Everything of one home in virtual time."""
 
-    def __init__(self, broker: MemoryBroker, clock: VirtualClock) -> None:
+    def __init__(self, broker: MemoryBroker, clock: VirtualClock, on_disk: Outbox | None = None) -> None:
         will = will_for(AGGREGATOR, HOME, clock=clock, dice=random.Random(1))
         self.broker = broker
         self.clock = clock
         self.link: MemoryMqtt = broker.link(will=will)
         self.house = RecordingHouse(clock)
         self.outbox = MemoryOutbox()
+        self.on_disk = on_disk
         self.sequences = MemorySequences()
         self.delivered: list[Delivery] = []
         self.session = self.session_on(self.link)
@@ -157,7 +168,7 @@ class Home:
             aggregator_id=AGGREGATOR,
             home_id=HOME,
             flexibility=self.house,
-            outbox=self.outbox,
+            outbox=self.on_disk or self.outbox,
             sequences=self.sequences,
             clock=self.clock,
             dice=random.Random(2),
@@ -189,9 +200,9 @@ class Home:
 
 
 @asynccontextmanager
-async def home_online() -> AsyncIterator[Home]:
+async def home_online(clock: VirtualClock | None = None, on_disk: Outbox | None = None) -> AsyncIterator[Home]:
     """A home whose link and session run; to be used on a virtual-time loop."""
-    home = Home(MemoryBroker(), VirtualClock(START_AT))
+    home = Home(MemoryBroker(), clock or VirtualClock(START_AT), on_disk)
     async with running(home.link.run()), running(home.session.run()):
         await home.pass_s(1.0)
         yield home
@@ -206,4 +217,25 @@ def minute(number: int) -> TelemetryMinute:
         grid_power_w=float(number % 7_000),
         setpoint_w=None,
         mode="normal",
+    )
+
+
+def at_home(story: Callable[[Home], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with home_online() as home:
+            await story(home)
+
+    virtual_time.run(main())
+
+
+def delivery(event_id: str = "event-1") -> Delivery:
+    return Delivery(
+        event_id=event_id,
+        revision=0,
+        start_at=START_AT,
+        step_s=900,
+        asked_w=(1_000.0,),
+        baseline_w=(500.0,),
+        measured_w=(None,),
+        final_state=CommitmentState.COMPLETED,
     )

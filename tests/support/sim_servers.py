@@ -5,8 +5,8 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,13 +14,16 @@ from hems.config import load_site
 from hems.domain.site import Site
 from hems.domain.time import SLOT_S
 from hems.runtime.clock import ScaledClock, SystemClock
-from hems.sim.data import HouseData
+from hems.sim.data import HouseData, Session
 from hems.sim.demo import site_text
 from hems.sim.servers.living import LivingHouse, begun
 from hems.sim.servers.truth import demo_data
 
 NOON_AT = datetime(2024, 9, 14, 11, 0, tzinfo=UTC)
-"""A Saturday; in the sample the sky is blue, and the first car comes at 14:46 UTC."""
+"""A Saturday; in the sample the sky is blue."""
+PLUGIN_AT = NOON_AT + timedelta(hours=3, minutes=46)
+PLUGOUT_AT = PLUGIN_AT + timedelta(minutes=45)
+SESSION_WH = 2_660.0
 
 
 @cache
@@ -30,7 +33,14 @@ def demo_site(house: str = "full") -> Site:
 
 @cache
 def _data(house: str, at: datetime) -> HouseData:
-    return demo_data(demo_site(house), at, days=3)
+    """As in the demo, but for three visits of cars on one afternoon instead of the commuter's."""
+    visits = tuple(
+        Session(
+            plugin_at=PLUGIN_AT + timedelta(minutes=came), plugout_at=PLUGIN_AT + timedelta(minutes=left), energy_wh=wh
+        )
+        for came, left, wh in ((0, 45, SESSION_WH), (50, 70, 1_500.0), (80, 400, 20_000.0))
+    )
+    return replace(demo_data(demo_site(house), at, days=3), sessions=visits)
 
 
 def living_house(
