@@ -14,7 +14,7 @@ from functools import partial
 
 from hems.aggregator import AggregatorSession, new_ulid
 from hems.app.flex_desk import FlexDesk, Progress
-from hems.app.house import RunningHouse
+from hems.app.house import TICK_S, RunningHouse
 from hems.app.image import ImageKeeper
 from hems.app.knowing import Knowing
 from hems.app.market import Market
@@ -72,6 +72,8 @@ class Parts:
     aggregator: tuple[AggregatorWiring, Mqtt] | None = None
     simulated: str | None = None
     troubles: tuple[Callable[[], str | None], ...] = ()
+    tick_s: float = TICK_S
+    """Most time between two ticks; simulations of weeks take more than a second."""
     boot: str = ""
     """Names this start in telemetry; empty: a new ULID."""
 
@@ -100,6 +102,7 @@ class Daemon:
             recorder=self.recorder,
             boot=parts.boot or self._new_id(),
             simulated=parts.simulated,
+            tick_s=parts.tick_s,
         )
         self.planner = PlannerLoop(
             site,

@@ -71,6 +71,7 @@ class RunningHouse:
         recorder: the disk.
         boot: names this start of the daemon in telemetry.
         simulated: what is simulated, in words; None for a real house.
+        tick_s: most time between two ticks; simulations of weeks take more than a second.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class RunningHouse:
         recorder: Recorder,
         boot: str,
         simulated: str | None = None,
+        tick_s: float = TICK_S,
     ) -> None:
         self.site = site
         self._clock = clock
@@ -93,6 +95,7 @@ class RunningHouse:
         self._recorder = recorder
         self._boot = boot
         self._simulated = simulated
+        self._tick_s = tick_s
         self._state = ControlState.start(site)
         self._last: Ticked | None = None
         self._ticked = asyncio.Event()
@@ -121,7 +124,7 @@ class RunningHouse:
 
     async def run(self) -> None:
         """Tick until cancelled."""
-        fast = self.site.meter.period_s <= TICK_S
+        fast = self.site.meter.period_s <= self._tick_s
         due_s = self._clock.monotonic_s()
         while True:
             started_s = self._clock.monotonic_s()
@@ -133,7 +136,7 @@ class RunningHouse:
             self.on_tick()
             await self._clock.sleep_until(started_s + TICK_MIN_S)
             grace_s = METER_GRACE_S if fast else 0.0
-            due_s = started_s + TICK_S + grace_s
+            due_s = started_s + self._tick_s + grace_s
             await news_or_time(self._clock, self._telegram, due_s)
 
     def tick(self) -> None:

@@ -57,12 +57,12 @@ def public_market(
     """
     tasks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
     troubles: list[Callable[[], str | None]] = []
-    prices: _Spot | None = None
+    spot: Callable[[], PublishedPrices | None] = _nothing
     if (area := site.tariff.area) is not None:
         keeper = price_keeper(site, area, price_sources(session, area), store=store, disk=disk, clock=clock, dice=dice)
         tasks.append(("prices", keeper.run))
         troubles.append(keeper.trouble)
-        prices = _Spot(keeper.published)
+        spot = spot_of(keeper.published)
     weather: WeatherKeeper | None = None
     if place is not None and site.heat_pumps:
         shelf = store.documents("weather", kind=WeatherForecast)
@@ -91,7 +91,7 @@ def public_market(
         return None if forecast is None else SlotHistory(start_at=forecast.grid.start_at, mean_w=forecast.outdoor_c)
 
     return Market(
-        spot=lambda: None if prices is None else prices(),
+        spot=spot,
         outdoor=outdoor,
         source=f"day-ahead {site.tariff.area}",
         tasks=tuple(tasks),
@@ -123,20 +123,23 @@ def price_keeper(
     return PriceKeeper(sources, area=area, zone=site.zone, load=load, save=save, clock=clock, random_source=dice)
 
 
-class _Spot:
+def _nothing() -> None:
+    """A tariff without market prices."""
+
+
+def spot_of(published: Callable[[], PublishedSpot | None]) -> Callable[[], PublishedPrices | None]:
     """Published prices per kWh and quarter hour; made once for each publication."""
+    made_of: PublishedSpot | None = None
+    made: PublishedPrices | None = None
 
-    def __init__(self, published: Callable[[], PublishedSpot | None]) -> None:
-        self._published = published
-        self._made_of: PublishedSpot | None = None
-        self._made: PublishedPrices | None = None
+    def spot() -> PublishedPrices | None:
+        nonlocal made_of, made
+        newest = published()
+        if newest is not made_of:
+            made_of, made = newest, None if newest is None else _per_kwh(newest)
+        return made
 
-    def __call__(self) -> PublishedPrices | None:
-        published = self._published()
-        if published is not self._made_of:
-            self._made_of = published
-            self._made = None if published is None else _per_kwh(published)
-        return self._made
+    return spot
 
 
 def _per_kwh(published: PublishedSpot) -> PublishedPrices:

@@ -35,8 +35,9 @@ BALLAST_BYTES = 65_536
 class SimDriver:
     """Every device of a simulated house behind one driver; the house lives as long as it runs."""
 
-    def __init__(self, house: SimHouse, clock: Clock) -> None:
+    def __init__(self, house: SimHouse, clock: Clock, step_s: int = 1) -> None:
         self.house = house
+        self.step_s = step_s
         self.lost: set[DeviceId] = set()
         """Devices that do not answer and take no commands."""
         self.applied: list[Command] = []
@@ -51,8 +52,8 @@ class SimDriver:
         start_s = self._clock.monotonic_s() - self.house.elapsed_s
         while True:
             self._report(report)
-            await self._clock.sleep_until(start_s + self.house.elapsed_s + 1)
-            self.house.advance(1)
+            await self._clock.sleep_until(start_s + self.house.elapsed_s + self.step_s)
+            self.house.advance(self.step_s)
 
     def _report(self, report: Report) -> None:
         image = self.house.image(self.house.now)
@@ -139,6 +140,8 @@ async def living(
     *,
     start_at: datetime,
     market: Market | None = None,
+    market_of: Callable[[HouseStore, Clock], Market] | None = None,
+    step_s: int = 1,
     aggregator: tuple[AggregatorWiring, Mqtt] | None = None,
     page: Page | None = None,
     links: tuple[tuple[str, Callable[[], object]], ...] = (),
@@ -156,14 +159,18 @@ async def living(
         start_mono_s=clock.monotonic_s(),
         stored_ratio=stored_ratio,
     )
-    driver, planner = SimDriver(house, clock), LocalPlanner()
+    driver, planner = SimDriver(house, clock, step_s), LocalPlanner()
+    store = HouseStore(folder, SystemFiles(folder), clock, ballast_bytes=BALLAST_BYTES)
+    if market_of is not None:
+        market = market_of(store, clock)
     parts = Parts(
         site=site,
         clock=clock,
         dice=random.Random(seed),
         drivers=(driver,),
         links=links,  # type: ignore[arg-type]
-        store=HouseStore(folder, SystemFiles(folder), clock, ballast_bytes=BALLAST_BYTES),
+        store=store,
+        tick_s=float(step_s),
         disk=direct,
         planner=planner,
         thinking=direct,

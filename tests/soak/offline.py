@@ -1,0 +1,184 @@
+"""Thirty days of the whole application without any network, in virtual time.
+
+    python -m tests.soak.offline --days 30
+
+Every price source fails from the first moment, there is no weather, the aggregator's broker is never there, the wall
+clock drifts by 2 s a day. Ticks and physics in steps of ten seconds. Prints plans, where the prices came from day by day,
+what the log said, the outbox on disk and what the page answers at the end; exits with 1 where something is not as
+promised.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import random
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hems.app.daemon import Page
+from hems.app.market import Market, price_keeper, spot_of
+from hems.config import load_site
+from hems.domain.site import CarHabit
+from hems.domain.wiring import AggregatorWiring
+from hems.ports import Clock
+from hems.sim import virtual_time
+from hems.sim.demo import site_text
+from hems.sim.demo.prices import synthetic_prices
+from hems.sim.servers.truth import demo_data
+from hems.sources.answer import SourceTroubleError
+from hems.sources.prices import PublishedSpot
+from hems.store.history import SpotPrice
+from hems.store.house_store import HouseStore
+from tests.support.living import Living, direct, living
+from tests.support.memory_mqtt import MemoryBroker
+
+START_AT = datetime(2026, 6, 16, 4, 30, tzinfo=UTC)
+STEP_S = 10
+DRIFT_RATIO = 2.0 / 86_400
+OUTBOX_MAX_BYTES = 64 * 2**20
+KNOWN_DAYS = 20
+
+
+class NoNetwork:
+    """A price source that nobody reaches."""
+
+    name = "unreachable"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def fetch(self, area: str, day: date) -> PublishedSpot:
+        self.asked += 1
+        raise SourceTroubleError(f"{self.name}: no route to it, asked for {area} {day}")
+
+
+class Lines(logging.Handler):
+    """Counts what is logged, by its level and its words without numbers."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = "".join("#" if each.isdigit() else each for each in record.getMessage())
+        self.counts[record.levelname, words[:100]] += 1
+
+
+async def live(days: int, folder: Path) -> dict[str, Any]:
+    """Figures of the run."""
+    site = load_site(site_text("full", p1_port=1, modbus_port=1), "full")
+    habit = CarHabit(departure_s=27_000, energy_wh=10_000.0)
+    site = replace(site, chargers=tuple(replace(each, habit=habit) for each in site.chargers))
+    source, broker = NoNetwork(), MemoryBroker()
+    broker.stop()
+    lines = Lines()
+    logging.getLogger("hems").addHandler(lines)
+    logging.getLogger("hems").setLevel(logging.INFO)
+
+    def market_of(store: HouseStore, clock: Clock) -> Market:
+        store.history.put_spot(_known_prices(site.zone))
+        keeper = price_keeper(site, "NL", [source], store=store, disk=direct, clock=clock, dice=random.Random(1))
+        return Market(
+            spot=spot_of(keeper.published),
+            outdoor=lambda: None,
+            source="day-ahead NL",
+            tasks=(("prices", keeper.run),),
+            troubles=(keeper.trouble,),
+        )
+
+    sources: list[str] = []
+    async with living(
+        site,
+        demo_data(site, START_AT, days=days + 1),
+        folder,
+        start_at=START_AT,
+        market_of=market_of,
+        step_s=STEP_S,
+        aggregator=(AggregatorWiring(connection="b", aggregator_id="agg", home_id="home"), broker.link()),
+        page=Page(host="127.0.0.1", port=0),
+    ) as house:
+        house.clock.drift_wall(DRIFT_RATIO)
+        for day in range(1, days + 1):
+            await house.until(day * 86_400.0)
+            sources.append(house.daemon.house.snapshot().price.source)
+        state = await _page(house)
+        pending = len(house.daemon.parts.store.outbox.pending(10**7))
+        plans = house.daemon.planner.plans
+        refused = house.daemon.planner.trouble
+        dropped = house.daemon.recorder.dropped
+    outbox_bytes = sum(each.stat().st_size for each in (folder / "outbox").iterdir())
+    return {
+        "days": days,
+        "plans": plans,
+        "plan_trouble_at_the_end": refused,
+        "price_sources": _runs(sources),
+        "requests_to_price_sources": source.asked,
+        "unmet_car_wh": round(house.driver.house.totals.unmet_car_wh),
+        "discomfort_degree_h": round(house.driver.house.totals.discomfort_degree_h, 1),
+        "fuse_exceeded_s": house.driver.house.totals.fuse_exceeded_s,
+        "minutes_waiting_for_the_aggregator": pending,
+        "outbox_bytes": outbox_bytes,
+        "records_dropped": dropped,
+        "page_mode_at_the_end": state["mode"],
+        "log_lines": sum(lines.counts.values()),
+        "log_troubles": {f"{level}: {words}": n for (level, words), n in lines.counts.items() if level != "INFO"},
+    }
+
+
+async def _page(house: Living) -> dict[str, Any]:
+    """What the page's own server answers over its socket."""
+    server = house.daemon.page
+    assert server is not None
+    assert server.bound_port is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.bound_port)
+    host = f"127.0.0.1:{server.bound_port}"
+    writer.write(f"GET /api/v1/state HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    state: dict[str, Any] = json.loads(answer.split(b"\r\n\r\n", 1)[1])
+    return state
+
+
+def _known_prices(zone: Any) -> list[SpotPrice]:
+    """What was published before the network went."""
+    rows = []
+    for days in range(-KNOWN_DAYS, 1):
+        curve = synthetic_prices(START_AT.date() + timedelta(days=days), zone)
+        rows += [
+            SpotPrice(area="NL", start_at=at, eur_per_kwh=price, source="made up", fetched_at=START_AT)
+            for at, price in zip(curve.grid.starts(), curve.spot_eur_per_kwh, strict=True)
+        ]
+    return rows
+
+
+def _runs(texts: list[str]) -> dict[str, int]:
+    """How many days each kind of source lasted."""
+    return dict(Counter(text.split(", published")[0] for text in texts))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, default=30)
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = virtual_time.run(live(wanted.days, Path(folder)))
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
+    kept = (
+        figures["plans"] >= wanted.days * 96
+        and figures["minutes_waiting_for_the_aggregator"] >= wanted.days * 1_440 - 2
+        and figures["outbox_bytes"] <= OUTBOX_MAX_BYTES
+        and figures["records_dropped"] == 0
+        and figures["page_mode_at_the_end"] == "normal"
+        and figures["fuse_exceeded_s"]["main"] == 0
+    )
+    sys.exit(0 if kept else 1)
+
+
+if __name__ == "__main__":
+    main()
