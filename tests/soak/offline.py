@@ -3,7 +3,7 @@
     python -m tests.soak.offline --days 30
 
 Every price source fails from the first moment, there is no weather, the aggregator's broker is never there, the wall
-clock drifts by 2 s a day. Ticks and physics in steps of ten seconds. Prints plans, where the prices came from day by day,
+clock drifts by 2 s a day. Ticks and physics in steps of ten seconds. Prints plans, where prices came from day by day,
 what the log said, the outbox on disk and what the page answers at the end; exits with 1 where something is not as
 promised.
 """
