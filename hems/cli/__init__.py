@@ -193,25 +193,36 @@ def sim(
 
 secrets_app = typer.Typer(no_args_is_help=True, help="Passwords that the site file refers to.")
 app.add_typer(secrets_app, name="secrets")
-BesideSite = Annotated[Path, typer.Option("--site", help="The site file beside which they are kept.")]
+BesideSite = Annotated[
+    Path | None,
+    typer.Option(
+        "--site", help="The site file beside which they are kept; default: ./site.yaml, else that of the service."
+    ),
+]
+SERVICE_SITE = Path("/etc/hems/site.yaml")
+
+
+def _site(named: Path | None) -> Path:
+    here = Path("site.yaml")
+    return named or (SERVICE_SITE if SERVICE_SITE.exists() and not here.exists() else here)
 
 
 @secrets_app.command("set")
 def secrets_set(
-    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)], site: BesideSite = Path("site.yaml")
+    name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)], site: BesideSite = None
 ) -> None:
     """Store one, asked for twice, or read from standard input where there is no terminal."""
     from hems.cli.secrets import set_secret
 
-    raise typer.Exit(set_secret(name, site=site))
+    raise typer.Exit(set_secret(name, site=_site(site)))
 
 
 @secrets_app.command("list")
-def secrets_list(site: BesideSite = Path("site.yaml"), as_json: AsJson = False) -> None:
+def secrets_list(site: BesideSite = None, as_json: AsJson = False) -> None:
     """Names of those that are set."""
     from hems.cli.secrets import list_secrets
 
-    raise typer.Exit(list_secrets(site=site, as_json=as_json))
+    raise typer.Exit(list_secrets(site=_site(site), as_json=as_json))
 
 
 @app.command()
