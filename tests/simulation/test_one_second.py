@@ -13,6 +13,7 @@ from hems.control.tick import tick
 from hems.domain.reading import Image
 from hems.domain.site import Site
 from hems.sim.house import SimHouse
+from hems.sim.series import FloatArray
 from tests.support.houses import BATTERY, CHARGER, home_a
 from tests.support.simulated import START_AT, flat_data, stay
 
@@ -32,9 +33,18 @@ def powers_of(
     data = flat_data(site, days=1, load_w=0.0, pv_w=0.0, sessions=(stay(0.01, 20.0, 40.0),) if car else ())
     house = SimHouse(site, data, seed=1, start_at=START_AT, meter_latency_s=meter_latency_s)
     # The load of this test, on three phases alike, instead of the household's own appliances.
-    values = np.array([[load_w(second) / 3] * 3 for second in range(seconds + 2)])
-    house.household.seconds = lambda unix, count: values[unix - round(START_AT.timestamp()) :][:count]  # type: ignore[method-assign]
-    house.household.slot_high_w = lambda _: [3_000.0] * 3  # type: ignore[method-assign]
+    values = np.array([[load_w(second) / 3] * 3 for second in range(seconds + 2)], dtype=np.float64)
+    first_s = round(START_AT.timestamp())
+
+    def seconds_of(unix_start_s: int, count: int) -> FloatArray:
+        return values[unix_start_s - first_s :][:count]
+
+    def high_of(unix_start_s: int) -> list[float]:
+        del unix_start_s
+        return [float(values.max())] * 3
+
+    house.household.seconds = seconds_of  # type: ignore[method-assign]
+    house.household.slot_high_w = high_of  # type: ignore[method-assign]
     state = ControlState.start(site)
     charger = None
     found = []
