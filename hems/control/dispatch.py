@@ -5,43 +5,26 @@ it is plugged in, heat runs by thermostat. Nothing here protects anything; that 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass
 
-from hems.control import heat
+from hems.control import cars, heat
 from hems.control.estimate import Estimate
 from hems.control.guard import Want
-from hems.control.headroom import dependable_power_w
+from hems.control.intent import Intent
 from hems.control.merit import Cleared, Storage, clear
 from hems.control.moment import Moment, moment_of
-from hems.control.state import ControlState, HeatSlot, SwitchMemory
+from hems.control.state import ControlState, HeatSlot
 from hems.control.trade_reasons import battery_reason, car_reason
 from hems.domain import reasons
 from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Authority
-from hems.domain.override import ChargeNow
 from hems.domain.plan import CarPlan, Plan, Purpose
-from hems.domain.reading import BatteryValues, CarState, ChargerValues
-from hems.domain.reasons import Reason
-from hems.domain.site import Battery, Charger, DeviceId
+from hems.domain.reading import BatteryValues
+from hems.domain.site import Battery, DeviceId
 from hems.domain.time import Now
 
-MUST_CHARGE_SLACK_S = 900.0
-"""Full power starts this long before it would be too late: one re-planning interval [s]."""
-CAR_DONE_WH = 1.0
-"""Less than this missing is done: no charger's counter resolves it."""
 RULES_BUY, RULES_WORTH, RULES_SELL = 1.0, 0.5, 0.0
 """Prices that make the merit order a plain self-consumption rule: store every surplus, cover every load."""
-ASLEEP_S = 150.0
-"""A car that takes nothing of an offer for longer is asleep: most start within two minutes [s]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """One device's want and the reason for it."""
-
-    want: Want
-    reason: Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,20 +45,20 @@ def dispatch(
         device_id: Intent(want=want, reason=reason) for device_id, (want, reason) in heating.intents.items()
     }
     storages: list[Storage] = []
-    cars: dict[DeviceId, CarPlan] = {}
+    planned_cars: dict[DeviceId, CarPlan] = {}
     for charger in state.site.chargers:
         if (values := seen.chargers.get(charger.id)) is None:
             continue
-        car_plan = _car_plan(moment, charger.id)
-        decided = _owner_decided(charger, values, asked.overrides, now) or _car_decided(
+        car_plan = cars.car_plan_of(moment, charger.id)
+        decided = cars.owner_decided(charger, values, asked.overrides, now) or cars.decided(
             state, charger, values, car_plan, now
         )
         if decided is not None:
-            intents[charger.id] = _held_to_promise(charger, decided, asked)
+            intents[charger.id] = cars.held_to_promise(charger, decided, asked)
         elif moment is not None and car_plan is not None:
-            cars[charger.id] = car_plan
+            planned_cars[charger.id] = car_plan
             storages.append(
-                _car_storage(
+                cars.storage_of(
                     charger,
                     car_plan,
                     moment,
@@ -94,12 +77,12 @@ def dispatch(
     else:
         # Blind, nobody knows a surplus or a load; a car may still buy where that is cheap.
         net_w = 0.0
-        storages = [each for each in storages if each.device_id in cars]
-    steered = _follows_setpoint(state, seen, asked, net_w, storages, cars, moment, now)
+        storages = [each for each in storages if each.device_id in planned_cars]
+    steered = _follows_setpoint(state, seen, asked, net_w, storages, planned_cars, moment, now)
     intents.update(steered)
     storages_left = [each for each in storages if each.device_id not in steered]
     for device_id, result in _clear(net_w, storages_left, moment).items():
-        intents[device_id] = _storage_intent(state, device_id, result, moment, cars.get(device_id))
+        intents[device_id] = _storage_intent(state, device_id, result, moment, planned_cars.get(device_id))
     intents.update(_pv_intents(state, seen, moment, intents, storages))
     for device in state.site.controllables:
         if device.id in seen.silent:
@@ -115,7 +98,7 @@ def _follows_setpoint(
     asked: Asked,
     net_w: float,
     storages: Sequence[Storage],
-    cars: Mapping[DeviceId, CarPlan],
+    planned_cars: Mapping[DeviceId, CarPlan],
     moment: Moment | None,
     now: Now,
 ) -> dict[DeviceId, Intent]:
@@ -127,7 +110,7 @@ def _follows_setpoint(
     batteries = [each for each in state.site.batteries if each.id in seen.batteries]
     if asked.setpoint is None or power_w is None or seen.residual_w is None or not batteries:
         return {}
-    others = _clear(net_w, [each for each in storages if each.device_id in cars], moment)
+    others = _clear(net_w, [each for each in storages if each.device_id in planned_cars], moment)
     drawn_w = sum(min(each.power_w, seen.power_w(device_id) or 0.0) for device_id, each in others.items())
     missing_w = power_w - net_w - drawn_w
     reason = reasons.FollowsSetpoint(power_w=round(power_w, 1), until_at=asked.setpoint.end_at)
@@ -139,25 +122,6 @@ def _follows_setpoint(
         want = Want(device_id=each.id, power_w=share_w, authority=Authority.SETPOINT)
         intents[each.id] = Intent(want=want, reason=reason)
     return intents
-
-
-def _owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[ChargeNow], now: Now) -> Intent | None:
-    """The owner's word on a car that is there and wants power; None where nothing was said, or it has ended."""
-    for each in overrides:
-        if each.device_id == charger.id and now.at < each.until_at:
-            if values.car in (CarState.ABSENT, CarState.FINISHED):
-                return None
-            want = Want(device_id=charger.id, power_w=charger.power_max_w, urgent=True, authority=Authority.HOUSEHOLD)
-            return Intent(want=want, reason=reasons.OwnerCharges(until_at=each.until_at))
-    return None
-
-
-def _held_to_promise(charger: Charger, intent: Intent, asked: Asked) -> Intent:
-    """What is not urgent takes no more than the promise counted on."""
-    most_w, want = asked.car_power_max_w.get(charger.id), intent.want
-    if most_w is None or want.urgent or want.power_w is None or want.power_w <= most_w:
-        return intent
-    return replace(intent, want=replace(want, power_w=most_w if most_w >= charger.power_min_w else 0.0))
 
 
 def _clear(net_w: float, storages: Sequence[Storage], moment: Moment | None) -> dict[DeviceId, Cleared]:
@@ -190,63 +154,6 @@ def _battery_storage(battery: Battery, values: BatteryValues, moment: Moment | N
         bid_eur_per_kwh=bid,
         ask_eur_per_kwh=ask,
         planned_power_w=planned_w,
-    )
-
-
-def _car_plan(moment: Moment | None, charger_id: DeviceId) -> CarPlan | None:
-    cars = () if moment is None else moment.plan.cars
-    return next((each for each in cars if each.device_id == charger_id), None)
-
-
-def _car_decided(
-    state: ControlState, charger: Charger, values: ChargerValues, car_plan: CarPlan | None, now: Now
-) -> Intent | None:
-    """What a car does whatever the prices say; None: the merit order decides."""
-
-    def intent(power_w: float, reason: Reason, *, urgent: bool = False) -> Intent:
-        return Intent(want=Want(device_id=charger.id, power_w=power_w, urgent=urgent), reason=reason)
-
-    if values.car is CarState.ABSENT:
-        return intent(0.0, reasons.NoCar())
-    if values.car is CarState.FINISHED:
-        return intent(0.0, reasons.CarFinished())
-    if car_plan is None or car_plan.value_eur_per_kwh is None:
-        return _unless_asleep(state, charger, values, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
-    missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
-    if missing_wh < CAR_DONE_WH:
-        return intent(0.0, reasons.CarFinished())
-    dependable_w = min(charger.power_max_w, dependable_power_w(state))
-    needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
-    left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
-    if left_s - needed_s < MUST_CHARGE_SLACK_S:
-        reason = reasons.MustCharge(departure_at=car_plan.departure_at)
-        asleep = _unless_asleep(state, charger, values, now)
-        return asleep or intent(charger.power_max_w, reason, urgent=True)
-    return None
-
-
-def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues, now: Now) -> Intent | None:
-    ignored_since = state.switches.get(charger.id, SwitchMemory()).ignored_since_mono_s
-    if ignored_since is None or now.mono_s - ignored_since < ASLEEP_S:
-        return None
-    reason = reasons.CarAsleep(offered_current_a=values.offered_current_a)
-    return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reason)
-
-
-def _car_storage(
-    charger: Charger, car_plan: CarPlan, moment: Moment, *, drawn_power_w: float, power_max_w: float
-) -> Storage:
-    values = car_plan.value_eur_per_kwh
-    worth = 0.0 if values is None else values[moment.slot]
-    return Storage(
-        device_id=charger.id,
-        charge_power_min_w=charger.power_min_w,
-        charge_power_max_w=0.0 if power_max_w < charger.power_min_w else min(power_max_w, charger.power_max_w),
-        discharge_power_max_w=0.0,
-        bid_eur_per_kwh=worth,
-        ask_eur_per_kwh=worth,
-        planned_power_w=car_plan.power_w[moment.slot],
-        drawn_power_w=drawn_power_w,
     )
 
 

@@ -1,0 +1,108 @@
+"""What a car at a charger should do: by the owner's word, by its departure, or left to the prices."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from hems.control.guard import Want
+from hems.control.headroom import dependable_power_w
+from hems.control.intent import Intent
+from hems.control.merit import Storage
+from hems.control.moment import Moment
+from hems.control.state import ControlState, SwitchMemory
+from hems.domain import reasons
+from hems.domain.asked import Asked
+from hems.domain.command import Authority
+from hems.domain.override import ChargeNow
+from hems.domain.plan import CarPlan
+from hems.domain.reading import CarState, ChargerValues
+from hems.domain.reasons import Reason
+from hems.domain.site import Charger, DeviceId
+from hems.domain.time import Now
+
+MUST_CHARGE_SLACK_S = 900.0
+"""Full power starts this long before it would be too late: one re-planning interval [s]."""
+
+CAR_DONE_WH = 1.0
+"""Less than this missing is done: no charger's counter resolves it."""
+
+ASLEEP_S = 150.0
+"""A car that takes nothing of an offer for longer is asleep: most start within two minutes [s]."""
+
+
+def owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[ChargeNow], now: Now) -> Intent | None:
+    """The owner's word on a car that is there and wants power; None where nothing was said, or it has ended."""
+    for each in overrides:
+        if each.device_id == charger.id and now.at < each.until_at:
+            if values.car in (CarState.ABSENT, CarState.FINISHED):
+                return None
+            want = Want(device_id=charger.id, power_w=charger.power_max_w, urgent=True, authority=Authority.HOUSEHOLD)
+            return Intent(want=want, reason=reasons.OwnerCharges(until_at=each.until_at))
+    return None
+
+
+def decided(
+    state: ControlState, charger: Charger, values: ChargerValues, car_plan: CarPlan | None, now: Now
+) -> Intent | None:
+    """What a car does whatever the prices say; None: the merit order decides."""
+
+    def intent(power_w: float, reason: Reason, *, urgent: bool = False) -> Intent:
+        return Intent(want=Want(device_id=charger.id, power_w=power_w, urgent=urgent), reason=reason)
+
+    if values.car is CarState.ABSENT:
+        return intent(0.0, reasons.NoCar())
+    if values.car is CarState.FINISHED:
+        return intent(0.0, reasons.CarFinished())
+    if car_plan is None or car_plan.value_eur_per_kwh is None:
+        return _unless_asleep(state, charger, values, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
+    missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
+    if missing_wh < CAR_DONE_WH:
+        return intent(0.0, reasons.CarFinished())
+    dependable_w = min(charger.power_max_w, dependable_power_w(state))
+    needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
+    left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
+    if left_s - needed_s < MUST_CHARGE_SLACK_S:
+        reason = reasons.MustCharge(departure_at=car_plan.departure_at)
+        asleep = _unless_asleep(state, charger, values, now)
+        return asleep or intent(charger.power_max_w, reason, urgent=True)
+    return None
+
+
+def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues, now: Now) -> Intent | None:
+    ignored_since = state.switches.get(charger.id, SwitchMemory()).ignored_since_mono_s
+    if ignored_since is None or now.mono_s - ignored_since < ASLEEP_S:
+        return None
+    reason = reasons.CarAsleep(offered_current_a=values.offered_current_a)
+    return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reason)
+
+
+def held_to_promise(charger: Charger, intent: Intent, asked: Asked) -> Intent:
+    """What is not urgent takes no more than the promise counted on."""
+    most_w, want = asked.car_power_max_w.get(charger.id), intent.want
+    if most_w is None or want.urgent or want.power_w is None or want.power_w <= most_w:
+        return intent
+    return replace(intent, want=replace(want, power_w=most_w if most_w >= charger.power_min_w else 0.0))
+
+
+def car_plan_of(moment: Moment | None, charger_id: DeviceId) -> CarPlan | None:
+    """The plan for the car at a charger; None where the plan of the moment has none."""
+    cars = () if moment is None else moment.plan.cars
+    return next((each for each in cars if each.device_id == charger_id), None)
+
+
+def storage_of(
+    charger: Charger, car_plan: CarPlan, moment: Moment, *, drawn_power_w: float, power_max_w: float
+) -> Storage:
+    """A car whose charging the merit order decides, at most at ``power_max_w`` [W]."""
+    values = car_plan.value_eur_per_kwh
+    worth = 0.0 if values is None else values[moment.slot]
+    return Storage(
+        device_id=charger.id,
+        charge_power_min_w=charger.power_min_w,
+        charge_power_max_w=0.0 if power_max_w < charger.power_min_w else min(power_max_w, charger.power_max_w),
+        discharge_power_max_w=0.0,
+        bid_eur_per_kwh=worth,
+        ask_eur_per_kwh=worth,
+        planned_power_w=car_plan.power_w[moment.slot],
+        drawn_power_w=drawn_power_w,
+    )
