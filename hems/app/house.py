@@ -27,6 +27,7 @@ from hems.control.state import ControlState
 from hems.control.tick import TickResult, tick
 from hems.domain.asked import Asked
 from hems.domain.command import Limit, ProductionLimit
+from hems.domain.decision import DecisionEpisode
 from hems.domain.events import Event
 from hems.domain.flex import Envelope, TelemetryMinute
 from hems.domain.override import ChargeNow, Quote
@@ -40,6 +41,8 @@ from hems.ports import Clock, DeviceReading
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
+RECORD_EVERY_S = 60.0
+"""Under clouds reasons change every few seconds; one flush a minute for all of them spares the card."""
 METER_GRACE_S = 0.25
 """A tick waits this much longer for the telegram of a one-second meter, so that there is one tick a second, not two."""
 LATE_S, CATCH_UP_S = 1.0, 0.05
@@ -105,6 +108,9 @@ class RunningHouse:
         self._seconds = Seconds()
         self._arrivals_at: dict[DeviceId, datetime] = {}
         self._planned: Planned | None = None
+        self._closed: list[DecisionEpisode] = []
+        """Since they were last handed to the disk."""
+        self._recorded_mono_s = clock.monotonic_s()
         self._minute_seq = 0
         self.limits: tuple[Limit, ...] = ()
         self.on_tick: Callable[[], None] = lambda: None
@@ -245,7 +251,8 @@ class RunningHouse:
             return
         at = self._last.now.at
         lasting = {key: each for key, each in self._state.episodes.items() if each.opened_at < at}
-        self._recorder.episodes([episodes.close(key, each, at) for key, each in lasting.items()])
+        self._closed += [episodes.close(key, each, at) for key, each in lasting.items()]
+        self._record_episodes(self._last.now.mono_s)
         if (chunk := self._seconds.take()) is not None:
             self._recorder.seconds(chunk)
 
@@ -257,7 +264,9 @@ class RunningHouse:
         """Everything that is recorded of a tick; the disk does it later."""
         for event in result.events:
             _log_event(event, self.site)
-        self._recorder.episodes(result.episodes)
+        self._closed.extend(result.episodes)
+        if now.mono_s - self._recorded_mono_s >= RECORD_EVERY_S:
+            self._record_episodes(now.mono_s)
         seen = result.estimate
         values: dict[str, float | None] = {"grid_w": None if seen.grid is None else seen.grid.power_w}
         values |= {f"{device.id}_w": seen.power_w(device.id) for device in self.site.controllables}
@@ -277,6 +286,10 @@ class RunningHouse:
         minute = self._minutes.tick(seen, now)
         if minute is not None:
             self._minute(minute.start_at, minute.grid_power_w, result, asked, now)
+
+    def _record_episodes(self, mono_s: float) -> None:
+        self._recorder.episodes(self._closed)
+        self._closed, self._recorded_mono_s = [], mono_s
 
     def _minute(
         self, start_at: datetime, grid_power_w: float | None, result: TickResult, asked: Asked, now: Now
