@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from hems.app.daemon import Daemon, Page, Parts
 from hems.app.devices import Will, connect
 from hems.app.market import Market, public_market
 from hems.config import House
-from hems.domain.errors import BadInputError
+from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.wiring import Wiring
 from hems.ports import Clock
 from hems.runtime.files import SystemFiles
@@ -103,9 +103,9 @@ async def _parts(
     pretence: Pretence | None,
 ) -> Parts:
     """Everything that the daemon is made of; ``stack`` ends what must be ended."""
-    disk, thinking = ThreadOffload("disk"), ThreadOffload("planner")
-    for each in (disk, thinking):
-        stack.push_async_callback(each.close, deadline_s=CLOSE_MAX_S)
+    disk, thinking, planner = ThreadOffload("disk"), ThreadOffload("planner"), WorkerPlanner(spawn)
+    stack.push_async_callback(disk.close, deadline_s=CLOSE_MAX_S)
+    stack.push_async_callback(_end_planning, planner, thinking)
     store = await disk(lambda: HouseStore(place.state_dir, SystemFiles(place.state_dir), clock))
     connected = connect(
         house.site,
@@ -133,13 +133,24 @@ async def _parts(
         links=connected.tasks,
         store=store,
         disk=disk,
-        planner=stack.enter_context(closing(WorkerPlanner(spawn))),
+        planner=planner,
         thinking=thinking,
         market=market,
         page=place.page,
         aggregator=None if wanted is None else (wanted, connected.brokers[wanted.connection]),
         simulated=None if pretence is None else pretence.words,
     )
+
+
+async def _end_planning(planner: WorkerPlanner, thinking: ThreadOffload) -> None:
+    """A plan that is being made is of no use any more: its worker is ended, and nothing waits for it."""
+    planner.close()
+    try:
+        await thinking.close(deadline_s=CLOSE_MAX_S)
+    except OperatingError as error:
+        log.info("%s", error)
+    finally:
+        planner.close()
 
 
 def _heartbeat(notifier: Notifier, clock: Clock) -> Callable[[], None]:

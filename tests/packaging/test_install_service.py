@@ -6,6 +6,7 @@ Method: a Python that only notes what pip is asked for; user, folders and links 
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -217,15 +218,17 @@ def test_uninstalling_takes_the_program_and_keeps_configuration_and_data(machine
     machine.installed("uninstall")
 
 
-def test_without_root_nothing_is_installed(tmp_path: Path):
+def test_without_root_nothing_is_installed():
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    shutil.copy(ROOT / "install.sh", checkout)
-    for folder in (checkout, *checkout.parents):
-        if folder.stat().st_mode & 0o005 != 0o005 and tmp_path.parent.parent in (folder, *folder.parents):
-            folder.chmod(0o755)
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path: nobody may not enter root's folders
+        checkout = Path(folder)
+        checkout.chmod(0o755)
+        shutil.copy(ROOT / "install.sh", checkout)
+        _nothing_is_installed_from(checkout)
+
+
+def _nothing_is_installed_from(checkout: Path) -> None:
 
     def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -121,6 +121,7 @@ async def test_a_broker_that_dies_before_it_acknowledges_ends_the_publication_at
         assert link_seen.is_set()
 
 
+@pytest.mark.skipif(shutil.which("mosquitto_passwd") is None, reason="mosquitto_passwd is missing")
 async def test_a_wrong_password_is_said_in_words_once_without_the_password(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
