@@ -52,15 +52,17 @@ class WriteGate:
         return change_w > self._deadband_w or (change_w > 0 and (urgent or power_w == 0))
 
     def refresh_due(self, mono_s: float) -> bool:
-        """Whether the device's timer has to be set again, or nothing is known of it."""
-        return not self._known or mono_s >= self._refresh_mono_s
+        """Whether the device's timer has to be set again, or nothing is known of it. What is released has no timer."""
+        return not self._known or (self.power_w is not None and mono_s >= self._refresh_mono_s)
+
+    def whole_due(self, mono_s: float) -> bool:
+        """Whether a write must set the timer too: after a release it has run out, whatever its register says."""
+        return self.power_w is None or self.refresh_due(mono_s)
 
     def written(self, power_w: float | None, *, lease: Lease, mono_s: float, whole: bool) -> None:
         """The device holds this value now; ``whole``: its timer was set as well."""
         self.power_w, self._known = power_w, True
-        if power_w is None:
-            self._refresh_mono_s = float("inf")  # no timer runs for what was released
-        elif whole:
+        if whole:
             self._refresh_mono_s = mono_s + timer_s(lease) / REFRESHES_PER_TIMER
         self._lease = lease
 

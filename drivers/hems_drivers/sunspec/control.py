@@ -109,7 +109,7 @@ class Control:
     async def _write(self, power_w: float | None, lease: Lease) -> Answer:
         """All steps that the device does not hold yet; when its timer is due, all of them. Then read it back."""
         mono_s = self._clock.monotonic_s()
-        whole = self._gate.refresh_due(mono_s)
+        whole = self._gate.whole_due(mono_s)
         self._gate.doubt()
         sent_count = 0
         try:

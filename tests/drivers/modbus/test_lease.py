@@ -41,6 +41,15 @@ def test_the_timer_is_refreshed_at_a_third_and_what_is_released_needs_none():
     assert told(0.0).due(None, mono_s=1.0, urgent=False)
 
 
+def test_the_first_value_after_a_release_sets_the_timer_and_is_refreshed_like_any_other():
+    gate = told(None)
+    assert gate.whole_due(100.0)
+    gate.written(1_000.0, lease=lease(100.0), mono_s=100.0, whole=gate.whole_due(100.0))
+    assert not gate.whole_due(119.9)
+    assert not gate.due(1_000.0, mono_s=119.9, urgent=False)
+    assert gate.due(1_000.0, mono_s=120.0, urgent=False)
+
+
 def test_a_change_without_a_timer_write_does_not_put_off_the_refresh():
     gate = told(0.0)
     gate.written(500.0, lease=lease(10.0), mono_s=10.0, whole=False)
