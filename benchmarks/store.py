@@ -90,7 +90,7 @@ def seconds_of_a_house() -> Callable[[int], Chunk]:
     return chunk
 
 
-def write_quarter(store: HouseStore, wanted: tuple[str, ...]) -> dict[str, list[float]]:
+def write_quarter(store: HouseStore, wanted: tuple[str, ...], clock: StillClock) -> dict[str, list[float]]:
     """A quarter of an hour of the wanted stores; milliseconds of each durable write."""
     overrides = store.documents("overrides", kind=ChargeNow)
     chunk = seconds_of_a_house()
@@ -103,6 +103,7 @@ def write_quarter(store: HouseStore, wanted: tuple[str, ...]) -> dict[str, list[
             taken_ms[name].append((time.perf_counter() - begun_s) * 1e3)
 
     for number in range(MINUTES):
+        clock.mono_s += 60.0
         seconds = chunk(number)
         timed("telemetry", lambda seconds=seconds: store.telemetry.append_chunk(seconds))  # type: ignore[misc]
         timed("outbox", lambda number=number: store.outbox.append(minute(number)))  # type: ignore[misc]
@@ -135,9 +136,9 @@ def measure(wanted: tuple[str, ...]) -> None:
         clock = StillClock()
         store = HouseStore(folder / "state", SystemFiles(folder / "state"), clock)
         # The first records make files; a day has few of those.
-        write_quarter(store, wanted)
+        write_quarter(store, wanted, clock)
         before = written(folder)
-        taken_ms = write_quarter(store, wanted)
+        taken_ms = write_quarter(store, wanted, clock)
         after = written(folder)
         store.close()
     mb_a_day = (after.sectors - before.sectors) * SECTOR_BYTES * DAYS_RATIO / 1e6
