@@ -19,7 +19,12 @@ def checksum(data: bytes) -> int:
 
 def signed(lines: list[str]) -> bytes:
     """A telegram with its checksum."""
-    body = ("\r\n".join(lines) + "\r\n!").encode("ascii")
+    return with_checksum(("\r\n".join(lines) + "\r\n!").encode("ascii"))
+
+
+def with_checksum(data: bytes) -> bytes:
+    """What lies between the first ``/`` and the last ``!``, and the right checksum for it."""
+    body = data[max(data.find(b"/"), 0) :].rpartition(b"!")[0] + b"!"
     return body + f"{checksum(body):04X}\r\n".encode("ascii")
 
 

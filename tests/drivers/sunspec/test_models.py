@@ -48,6 +48,7 @@ def test_values_come_in_their_units():
     "held",
     [
         block(103, {}),
+        block(103, {**INVERTER, "W": -0x8000}),
         block(103, {"W": 5}),
         block(103, {**INVERTER, "W_SF": 11}),
         block(103, {**INVERTER, "W_SF": -11}),
@@ -56,7 +57,17 @@ def test_values_come_in_their_units():
         Block(model_id=103, words=tuple(model(103, INVERTER)[:14])),
         Block(model_id=802, words=tuple(model(802, BATTERY)[:63])),
     ],
-    ids=["not there", "no scale", "scale 11", "scale -11", "NaN", "infinite", "too short", "scale cut off"],
+    ids=[
+        "not there",
+        "the sentinel",
+        "no scale",
+        "scale 11",
+        "scale -11",
+        "NaN",
+        "infinite",
+        "too short",
+        "scale cut off",
+    ],
 )
 def test_what_is_not_there_is_none_and_never_a_number(held: Block):
     assert held.value("W") is None
