@@ -10,12 +10,13 @@ unannounced, as measured; the meter is read each minute. A step is a quarter hou
 import argparse
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hems.app import promise
+from hems.app.commitments import Commitments
 from hems.app.flex_desk import FlexDesk
 from hems.app.outlook import Known
 from hems.app.planner_loop import Planned
@@ -81,6 +82,10 @@ class Memory:
         return self.values
 
 
+def at_once(work: Callable[[], object]) -> None:
+    work()
+
+
 class Trial:
     """A house that plans, promises, accepts and follows."""
 
@@ -93,7 +98,10 @@ class Trial:
         self.plan: Plan | None = None
         self.planned: Planned | None = None
         self.desk = FlexDesk(
-            site, clock=HouseClock(self.house), shelf=Memory(), offload=DirectOffload(), new_id=self._new_id
+            site,
+            clock=HouseClock(self.house),
+            commitments=Commitments(Memory(), offload=DirectOffload(), later=at_once, past=lambda _: ()),
+            new_id=self._new_id,
         )
         self.energy_ws: dict[str, list[float]] = {}
         self.offers = self.refused = self.nothing = 0
@@ -118,7 +126,7 @@ class Trial:
             decided = planner.replan(problem, self.plan, now)
             self.plan = decided.plan
             self.planned = Planned(decided=decided, problem=problem, known=self._known(now), outlook=outlook)
-        self.desk.refresh(self.state, seen, self.planned, (), now)
+        self.desk.refresh(self.state, seen, self.planned, (), (), now)
         asked = self.desk.asked((), now)
         result = tick(self.state, image, self.plan, (), now, asked)
         self.state = result.state

@@ -10,20 +10,23 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 from hems.aggregator import AggregatorSession, new_ulid
-from hems.app.flex_desk import FlexDesk, Progress
+from hems.app.commitments import Commitments, Progress
+from hems.app.flex_desk import FlexDesk
 from hems.app.house import TICK_S, RunningHouse
 from hems.app.image import ImageKeeper
 from hems.app.knowing import Knowing
 from hems.app.market import Market
 from hems.app.overrides import Overrides
+from hems.app.past_minutes import minutes_of
 from hems.app.planner_loop import PlannerLoop
 from hems.app.recorder import Recorder
 from hems.app.steering import Steering
 from hems.app.stored import OffloadedOutbox, StoredSequence
-from hems.domain.flex import Commitment, Delivery
+from hems.domain.flex import Commitment, Delivery, TelemetryMinute
 from hems.domain.override import ChargeNow
 from hems.domain.site import Site
 from hems.domain.wiring import AggregatorWiring
@@ -39,6 +42,9 @@ FIRST_READINGS_S = 2.0
 """Real seconds from the start to the first tick at most; until then devices keep their resting values."""
 STOP_MAX_S = 5.0
 """Real seconds for each half of a clean stop; systemd waits for 20 s."""
+
+LONGEST_REPORT = timedelta(days=1)
+"""Hold blocks last two hours at most: what was measured later is nothing that a report needs."""
 
 Task = tuple[str, Callable[[], Awaitable[None]]]
 """A name and a coroutine function that runs until cancelled."""
@@ -124,8 +130,12 @@ class Daemon:
         self.house.flex = FlexDesk(
             site,
             clock=clock,
-            shelf=parts.store.documents("commitments", kind=Commitment),
-            offload=parts.disk,
+            commitments=Commitments(
+                parts.store.documents("commitments", kind=Commitment),
+                offload=parts.disk,
+                later=self.recorder.later,
+                past=self._minutes_since,
+            ),
             new_id=self._new_id,
         )
         self.house.troubles = self._troubles
@@ -204,6 +214,10 @@ class Daemon:
         await self.recorder.flush()
         await self.parts.disk(self.parts.store.close)
         self.planner.close()
+
+    def _minutes_since(self, since_at: datetime) -> list[TelemetryMinute]:
+        chunks = self.parts.store.telemetry.read(since_at, since_at + LONGEST_REPORT)
+        return minutes_of(chunks, since_at=since_at)
 
     def _session(self) -> AggregatorSession | None:
         if self.parts.aggregator is None:

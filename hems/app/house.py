@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from hems.app.flex_desk import FlexDesk, Progress
+from hems.app.commitments import Progress
+from hems.app.flex_desk import FlexDesk
 from hems.app.image import ImageKeeper
 from hems.app.knowing import Knowing
 from hems.app.measuring import Meterage
@@ -158,8 +159,9 @@ class RunningHouse:
         seq = 1 if before is None else before.seq + 1
         self._last = Ticked(seq=seq, now=now, image=image, asked=asked, result=result)
         self._ticked.set()
-        self._note(result, now, asked)
+        self._note(result, now)
         self._watch_cars(result, now)
+        self._refresh_envelope()
 
     def situation(self) -> Situation | None:
         """This moment as a plan is made of it; None before the first tick."""
@@ -217,14 +219,12 @@ class RunningHouse:
     def plan_view(self) -> PlanView:
         """Past hours and plan on one axis."""
         now = self._now() if self._last is None else self._last.now
-        problem = None if self._planned is None else self._planned.problem
         return plan_view_of(
             self.site,
             at=now.at,
             measured=self._knowing.measured(now),
             plan=self.planner.plan,
-            load_power_w=() if problem is None else problem.load_power_w,
-            import_power_max_w=() if problem is None else problem.import_power_max_w,
+            problem=None if self._planned is None else self._planned.problem,
             priced=self._knowing.priced(now),
             price_source=self._knowing.price_source(now),
         )
@@ -260,7 +260,7 @@ class RunningHouse:
         clock = self._clock
         return Now(at=clock.now(), mono_s=clock.monotonic_s(), wall_trusted=clock.wall_is_trusted())
 
-    def _note(self, result: TickResult, now: Now, asked: Asked) -> None:
+    def _note(self, result: TickResult, now: Now) -> None:
         """Everything that is recorded of a tick; the disk does it later."""
         for event in result.events:
             _log_event(event, self.site)
@@ -285,35 +285,29 @@ class RunningHouse:
             self._recorder.slot(slot)
         minute = self._minutes.tick(seen, now)
         if minute is not None:
-            self._minute(minute.start_at, minute.grid_power_w, result, asked, now)
+            self._minute(minute.start_at, minute.grid_power_w, result, now)
 
     def _record_episodes(self, mono_s: float) -> None:
         self._recorder.episodes(self._closed)
         self._closed, self._recorded_mono_s = [], mono_s
 
-    def _minute(
-        self, start_at: datetime, grid_power_w: float | None, result: TickResult, asked: Asked, now: Now
-    ) -> None:
+    def _minute(self, start_at: datetime, grid_power_w: float | None, result: TickResult, now: Now) -> None:
         self._minute_seq += 1
-        setpoint_w = None if asked.setpoint is None else asked.setpoint.power_at_w(start_at)
         minute = TelemetryMinute(
             boot=self._boot,
             seq=self._minute_seq,
             start_at=start_at,
             grid_power_w=None if grid_power_w is None else round(grid_power_w, 1),
-            setpoint_w=setpoint_w,
+            setpoint_w=self.flex.setpoint_w(start_at),
             mode=result.state.mode.value,
         )
         self._recorder.minute(minute)
-        progress = self.flex.minute(minute, now)
-        for each in progress:
-            self._recorder.later(partial(self.flex.store, each))
-        self.on_progress(progress)
-        self._refresh_envelope()
+        self.on_progress(self.flex.minute(minute, now))
 
     def _refresh_envelope(self, *, soon: bool = False) -> None:
         if (last := self._last) is not None:
-            self.flex.refresh(self._state, last.result.estimate, self._planned, self.limits, last.now, soon=soon)
+            seen, overrides = last.result.estimate, last.asked.overrides
+            self.flex.refresh(self._state, seen, self._planned, self.limits, overrides, last.now, soon=soon)
 
     def _watch_cars(self, result: TickResult, now: Now) -> None:
         """A car that came or went is news for the plan; an override ends with its car."""

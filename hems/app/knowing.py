@@ -73,6 +73,7 @@ class Knowing:
             spot=self._spot(),
             outdoor=self._outdoor(),
             cars=cars_at(self._site, seen, arrivals_at, now),
+            heat={pump.id: self._history(power_series(pump.id), now) for pump in self._site.heat_pumps},
         )
 
     def priced(self, now: Now) -> Prices:

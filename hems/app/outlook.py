@@ -1,7 +1,7 @@
 """What a running house expects of the hours ahead: its own measurements, published prices, weather, the cars at it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,8 @@ class Known:
     outdoor: SlotHistory | None
     """Expected outdoor temperature per slot [degrees C]; None: nobody knows."""
     cars: tuple[CarTask, ...]
+    heat: Mapping[DeviceId, SlotHistory] = field(default_factory=dict)
+    """What each heat pump drew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,10 @@ def outlook_at(site: Site, known: Known, now: Now) -> Outlook:
         load=forecast_load(known.load, grid=grid, issued_at=now.at, zone=site.zone),
         pv=_pv(site, known, grid, now),
         cars=known.cars,
+        heat={
+            pump_id: forecast_load(drawn, grid=grid, issued_at=now.at, zone=site.zone)
+            for pump_id, drawn in known.heat.items()
+        },
         outdoor_c=None if known.outdoor is None or not site.heat_pumps else _steady(known.outdoor, grid),
     )
 

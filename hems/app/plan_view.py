@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hems.app.outlook import Prices
 from hems.app.snapshot import kind_of
 from hems.domain.plan import Plan, UnmetWish, Wish
+from hems.domain.problem import PlanningProblem
 from hems.domain.site import Battery, Device, DeviceId, GridMeter, Site
 from hems.domain.snapshot import DeviceSeries, PlanView, Series
 from hems.domain.time import SLOT_S, SlotGrid, floor_to
@@ -36,8 +37,7 @@ def plan_view_of(
     at: datetime,
     measured: Measured,
     plan: Plan | None,
-    load_power_w: Sequence[float],
-    import_power_max_w: Sequence[float],
+    problem: PlanningProblem | None,
     priced: Prices,
     price_source: str,
 ) -> PlanView:
@@ -48,14 +48,15 @@ def plan_view_of(
         at: now; the slot under way is the first planned one.
         measured: exactly ``PAST_SLOTS`` values a series.
         plan: the plan in force; None leaves its series empty.
-        load_power_w: expected load of the plan's problem, on the plan's grid; empty without a plan.
-        import_power_max_w: the connection's limit, on the plan's grid; empty without a plan.
+        problem: the newest one, for expected load and the connection's limit: it may be newer than the plan, where the
+            planner had no answer to it.
         priced: household prices from a slot at or before this one.
         price_source: where they come from, in words.
     """
     now_at = floor_to(at, SLOT_S)
     ahead = SlotGrid(start_at=now_at, count=AHEAD_SLOTS)
     grid = None if plan is None else plan.grid
+    posed = None if problem is None else problem.grid
     return PlanView(
         at=at,
         timezone=site.timezone,
@@ -68,8 +69,11 @@ def plan_view_of(
         published_count=PAST_SLOTS + _published(ahead, priced),
         price_source=price_source,
         grid_power_w=(*measured.grid_power_w, *_on(ahead, grid, () if plan is None else plan.grid_power_w)),
-        load_power_w=(*measured.load_power_w, *_on(ahead, grid, load_power_w)),
-        import_power_max_w=(*(None,) * PAST_SLOTS, *_on(ahead, grid, import_power_max_w)),
+        load_power_w=(*measured.load_power_w, *_on(ahead, posed, () if problem is None else problem.load_power_w)),
+        import_power_max_w=(
+            *(None,) * PAST_SLOTS,
+            *_on(ahead, posed, () if problem is None else problem.import_power_max_w),
+        ),
         devices=tuple(_device(device, measured, plan, ahead) for device in site.controllables),
         issued_at=None if plan is None else plan.issued_at,
         origin=None if plan is None else plan.origin,

@@ -32,6 +32,7 @@ def pose(
     """The planning problem of this moment. Devices without a usable reading are left out.
 
     What an override charges is load that the plan lives with; afterwards the car is planned for what it still needs.
+    So is what a heat pump will draw that cannot be planned: it is silent, or nobody knows how cold it will be.
 
     The connection's limit is the guard's: what its fuses leave for controlled devices, plus the load that they
     already leave room for.
@@ -44,6 +45,10 @@ def pose(
         sum(override_power_w(state, each, outlook, slot, now) for each in charging.values())
         for slot in range(grid.count)
     ]
+    heat = _heat(site, seen, outlook)
+    planned_pumps = {each.device_id for each in heat}
+    unplanned = [drawn.mean_w for pump_id, drawn in outlook.heat.items() if pump_id not in planned_pumps]
+    own_w = tuple(map(sum, zip(outlook.load.mean_w, *unplanned, strict=True)))
     controllable_w = plannable_power_w(state)
     import_limits_w = [each.power_max_w for each in import_ceilings(site, limits)]
     export_max_w = min([feed_in_power_w(state), *(each.power_max_w for each in export_ceilings(site, limits))])
@@ -52,10 +57,10 @@ def pose(
         grid=grid,
         import_price_eur_per_kwh=buy,
         export_price_eur_per_kwh=outlook.export_price_eur_per_kwh,
-        load_power_w=tuple(map(sum, zip(outlook.load.mean_w, asked_w, strict=True))),
+        load_power_w=tuple(map(sum, zip(own_w, asked_w, strict=True))),
         import_power_max_w=tuple(
-            min([load_w + max(controllable_w, own_w), *import_limits_w])
-            for load_w, own_w in zip(outlook.load.mean_w, asked_w, strict=True)
+            min([load_w + max(controllable_w, charging_w), *import_limits_w])
+            for load_w, charging_w in zip(own_w, asked_w, strict=True)
         ),
         export_power_max_w=(export_max_w,) * grid.count,
         pv=tuple(
@@ -69,7 +74,7 @@ def pose(
             for task in outlook.cars
             if (car := _car(state, seen, task, outlook, now, charging.get(task.device_id))) is not None
         ),
-        heat=_heat(site, seen, outlook),
+        heat=heat,
         known_price_slots=outlook.published_count,
     )
 

@@ -1,18 +1,19 @@
 """What an envelope is made of: the expected need of everything but the batteries, with how unsure it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hems.app.outlook import Known
 from hems.app.planner_loop import Planned
+from hems.app.posing import override_power_w
 from hems.control.estimate import Estimate
 from hems.control.exchange import export_ceilings, import_ceilings
-from hems.control.headroom import dependable_power_w
+from hems.control.headroom import dependable_power_w, nameplate_w
 from hems.control.state import ControlState
 from hems.domain.command import Limit
 from hems.domain.forecast import SlotHistory
+from hems.domain.override import ChargeNow
 from hems.domain.plan import Plan
-from hems.domain.reading import CarState
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import Now
 from hems.flexibility.hold import HoldBattery, HoldInput
@@ -36,18 +37,15 @@ VALID_S = 600
 up: 5 kW and 10 kWh, half full, hold -2.0 to 3.4 kW for an hour instead of -1.1 to 2.5 kW at 20 minutes."""
 
 
-def car_power_max_w(site: Site, seen: Estimate, plan: Plan) -> dict[DeviceId, tuple[float, ...]]:
+def car_power_max_w(site: Site, plan: Plan) -> dict[DeviceId, tuple[float, ...]]:
     """Most that each charger takes per slot of the plan while a setpoint is followed: what the plan gives it.
 
-    A charger at which no car is could get one at any moment; it then waits until the setpoint has ended.
+    A charger without a car, or with one that is full, could get another at any moment; that one waits until the
+    setpoint has ended.
     """
     planned = {each.device_id: each.power_w for each in plan.cars}
     nothing = (0.0,) * plan.grid.count
-    return {
-        charger.id: planned.get(charger.id, nothing)
-        for charger in site.chargers
-        if charger.id in seen.chargers and seen.chargers[charger.id].car is not CarState.FINISHED
-    }
+    return {charger.id: planned.get(charger.id, nothing) for charger in site.chargers}
 
 
 def hold_input(
@@ -56,14 +54,14 @@ def hold_input(
     seen: Estimate,
     planned: Planned,
     limits: Sequence[Limit],
+    overrides: Sequence[ChargeNow],
     now: Now,
-    car_max_w: Mapping[DeviceId, Sequence[float]],
 ) -> HoldInput:
     """The house as an envelope sees it: batteries, and the band in which all else is expected to stay."""
     plan, outlook = planned.decided.plan, planned.outlook
     count = plan.grid.count
-    heat_max_w = [sum(each.power_w[slot] for each in plan.heat) * HEAT_TOLERANCE_RATIO for slot in range(count)]
-    cars_max_w = [sum(each[slot] for each in car_max_w.values()) for slot in range(count)]
+    cars_max_w = _cars_max_w(state, seen, planned, overrides, now)
+    heat_max_w = _heat_max_w(site, seen, planned)
     pv = tuple(outlook.pv.values())
     low_w, high_w = [], []
     history = uncontrolled(planned.known)
@@ -98,6 +96,46 @@ def hold_input(
         export_max_w=min((each.power_max_w for each in export_ceilings(site, limits)), default=None),
         valid_s=VALID_S,
     )
+
+
+def _cars_max_w(
+    state: ControlState, seen: Estimate, planned: Planned, overrides: Sequence[ChargeNow], now: Now
+) -> list[float]:
+    """Most that all chargers together draw per slot while a setpoint is followed.
+
+    What the plan gives, what the household has asked for (it is stronger than a setpoint), and everything that a
+    charger can give which does not answer: nobody can hold that one back.
+    """
+    plan, outlook = planned.decided.plan, planned.outlook
+    asked = {each.device_id: each for each in overrides}
+    total_w = [0.0] * plan.grid.count
+    for charger_id, series in car_power_max_w(state.site, plan).items():
+        charger = next(each for each in state.site.chargers if each.id == charger_id)
+        for slot, planned_w in enumerate(series):
+            if charger_id not in seen.chargers:
+                total_w[slot] += nameplate_w(charger)
+            elif charger_id in asked:
+                total_w[slot] += max(planned_w, override_power_w(state, asked[charger_id], outlook, slot, now))
+            else:
+                total_w[slot] += planned_w
+    return total_w
+
+
+def _heat_max_w(site: Site, seen: Estimate, planned: Planned) -> list[float]:
+    """Most that all heat pumps together draw per slot: as planned, else what their past makes likely."""
+    plans = {each.device_id: each.power_w for each in planned.decided.plan.heat}
+    total_w = [0.0] * planned.decided.plan.grid.count
+    for pump in site.heat_pumps:
+        expected = planned.outlook.heat.get(pump.id)
+        for slot in range(len(total_w)):
+            if pump.id in plans and pump.id in seen.heat_pumps:
+                total_w[slot] += plans[pump.id][slot] * HEAT_TOLERANCE_RATIO
+            elif expected is None:
+                total_w[slot] += pump.power_max_w
+            else:
+                mean_w, high_w = expected.mean_w[slot], expected.p90_w[slot]
+                total_w[slot] += min(pump.power_max_w, mean_w + BAND_RATIO * max(0.0, high_w - mean_w))
+    return total_w
 
 
 def uncontrolled(known: Known) -> SlotHistory:

@@ -3,12 +3,14 @@
 Power is that of the whole house at its grid connection: import positive, export negative [W].
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Literal
 
 from hems.domain.documents import STRICT
+from hems.domain.site import DeviceId
 
 ENVELOPE_SCHEMA: Literal["hems/envelope/1"] = "hems/envelope/1"
 
@@ -145,6 +147,10 @@ class Commitment:
 
     setpoint: Setpoint
     accepted_at: datetime
+    envelope: Envelope
+    """The one that it relies on."""
+    car_power_max_w: Mapping[DeviceId, tuple[float, ...]] = field(default_factory=dict)
+    """Most that each charger takes meanwhile, per step of the envelope: what its bounds count on."""
     state: CommitmentState = CommitmentState.ACCEPTED
 
 

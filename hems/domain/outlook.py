@@ -1,7 +1,7 @@
 """What is expected of the hours ahead: everything that a planning problem needs beside the state of the house."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hems.domain.forecast import Forecast
@@ -35,3 +35,5 @@ class Outlook:
     cars: tuple[CarTask, ...] = ()
     outdoor_c: tuple[float, ...] | None = None
     """Outdoor temperature per slot; None where nobody knows it."""
+    heat: Mapping[DeviceId, Forecast] = field(default_factory=dict)
+    """What each heat pump will draw, from its past alone: for the hours in which nobody can plan it."""
