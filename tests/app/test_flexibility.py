@@ -11,7 +11,7 @@ import pytest
 
 from hems.app.commitments import Progress
 from hems.domain.errors import OperatingError
-from hems.domain.flex import CommitmentState, Envelope, Refusal, RefusalCode, Setpoint
+from hems.domain.flex import CommitmentState, Envelope, Refusal, RefusalCode, Setpoint, TelemetryMinute
 from hems.domain.site import CarHabit
 from hems.sim import virtual_time
 from tests.support.houses import BATTERY, CHARGER, GRID, HEAT_PUMP, home_a, home_b
@@ -154,7 +154,7 @@ class without_disk:  # noqa: N801 - reads as a statement
     """The commitments' file takes nothing while inside."""
 
     def __init__(self, house: Living) -> None:
-        self._files: Any = house.daemon.parts.store._files  # noqa: SLF001
+        self._files: Any = house.daemon.parts.store._files
 
     def __enter__(self) -> None:
         self._before = self._files.sync_content
@@ -195,7 +195,12 @@ def test_every_minute_of_an_event_says_what_was_asked(tmp_path: Path) -> None:
         async with living(SITE, DATA, tmp_path, start_at=START_AT) as house:
             await house.until(660.0)
             record = house.daemon.recorder.minute
-            house.daemon.recorder.minute = lambda each: (minutes.append(each), record(each))  # type: ignore[method-assign]
+
+            def both(minute: TelemetryMinute) -> None:
+                minutes.append(minute)
+                record(minute)
+
+            house.daemon.recorder.minute = both  # type: ignore[method-assign]
             setpoint = await agreed(house, minutes=5)
             await house.until(660.0 + 7 * 60)
         asked_w = [each.setpoint_w for each in minutes if setpoint.start_at <= each.start_at < setpoint.end_at]
@@ -214,14 +219,9 @@ def test_what_the_household_has_asked_for_is_not_promised_to_somebody_else(tmp_p
             await house.daemon.house.charge_now(device_id=CHARGER, until_at=until_at, by="owner")
             await house.until(3_602.0)
             assert offered(house).envelope_id != before.envelope_id
-            bounds_w = offered(house).bounds_w(900)
-            assert bounds_w is None or bounds_w[0] >= 11_040.0 - SITE.batteries[0].discharge_power_max_w
-            if bounds_w is not None:
-                await agreed(house, 0.0)
-                await house.until(3_720.0)
-                grid = house.daemon.house.live().image.grid
-                assert grid is not None
-                assert grid.values.power_w == pytest.approx(bounds_w[0], abs=300.0)
+            # 11 kW and what the house may use besides are more than the battery can make up for.
+            assert before.bounds_w(900) is not None
+            assert offered(house).bounds_w(900) is None
 
     virtual(main)
 
@@ -233,12 +233,12 @@ def test_nothing_is_promised_with_what_does_not_answer(lost: Any, tmp_path: Path
             await house.until(PROMISED_S)
             before = asked_in(house, 0.5)
             house.driver.lost = {lost}
-            await house.until(PROMISED_S + 30)
-            assert await refused(house, before) is RefusalCode.STALE
+            await house.until(PROMISED_S + 90)
             assert offered(house).hold_blocks == ()
             assert offered(house).null_reason is not None
+            assert await refused(house, before) is RefusalCode.STALE
             house.driver.lost = set()
-            await house.until(PROMISED_S + 60)
+            await house.until(PROMISED_S + 110)
             assert offered(house).hold_blocks != ()
 
     virtual(main)
@@ -248,12 +248,10 @@ def test_a_charger_that_does_not_answer_may_draw_all_that_it_can(tmp_path: Path)
     async def main() -> None:
         async with living(SITE, DATA, tmp_path, start_at=START_AT) as house:
             await house.until(PROMISED_S)
-            before = offered(house).bounds_w(900)
-            assert before is not None
+            assert offered(house).bounds_w(900) is not None
             house.driver.lost = {CHARGER}
             await house.until(PROMISED_S + 60)
-            after = offered(house).bounds_w(900)
-            assert after is None or after[0] >= before[0] + 10_000.0
+            assert offered(house).bounds_w(900) is None
 
     virtual(main)
 
@@ -281,9 +279,9 @@ def test_a_heat_pump_that_cannot_be_planned_is_in_plan_and_promise_all_the_same(
     data = flat_data(site, days=4, load_w=600.0, pv_w=0.0)
 
     async def main() -> None:
-        async with living(site, data, tmp_path, start_at=START_AT, market=_without_weather()) as house:
+        async with living(site, data, tmp_path, start_at=START_AT, market=_without_weather(), step_s=10) as house:
             await house.until(24 * 3_600.0)
-            planned = house.daemon.house._planned  # noqa: SLF001
+            planned = house.daemon.house._planned
             assert planned is not None
             assert planned.problem.heat == ()
             drawn_w = planned.outlook.heat[HEAT_PUMP].mean_w
@@ -305,11 +303,9 @@ def test_with_a_plan_of_hours_ago_nothing_is_promised_and_the_page_shows_what_is
             house.planner.broken = True
             await house.until(4 * 3_600.0)
             assert offered(house).hold_blocks == ()
-            planned = house.daemon.house._planned  # noqa: SLF001
+            planned = house.daemon.house._planned
             assert planned is not None
             view = house.daemon.house.plan_view()
             assert view.load_power_w[view.past_count] == pytest.approx(planned.problem.load_power_w[0], abs=0.1)
 
     virtual(main)
-
-

@@ -119,10 +119,11 @@ class Living:
     driver: SimDriver
     clock: VirtualClock
     planner: LocalPlanner
+    began_mono_s: float
 
     async def until(self, elapsed_s: float) -> None:
-        """Go on to a second of the house."""
-        await self.clock.sleep_until(elapsed_s)
+        """Go on to a second after the start."""
+        await self.clock.sleep_until(self.began_mono_s + elapsed_s)
 
     async def until_true(self, condition: Callable[[], bool], *, within_s: float) -> None:
         """Go on until something holds; fails after ``within_s`` house seconds."""
@@ -178,11 +179,11 @@ async def living(
         page=page,
         aggregator=aggregator,
     )
-    stop = asyncio.Event()
+    stop, began_mono_s = asyncio.Event(), clock.monotonic_s()
     daemon = Daemon(parts)
     running = asyncio.ensure_future(daemon.run(stop))
     try:
-        yield Living(daemon=daemon, driver=driver, clock=clock, planner=planner)
+        yield Living(daemon=daemon, driver=driver, clock=clock, planner=planner, began_mono_s=began_mono_s)
     finally:
         stop.set()
         await running
