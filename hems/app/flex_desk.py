@@ -58,6 +58,8 @@ class FlexDesk:
         self._envelope: Envelope | None = None
         self._made: _Made | None = None
         self._made_mono_s = float("-inf")
+        self._accepting = False
+        """While the disk takes one, nothing more is offered."""
         self._car_max_w: Mapping[DeviceId, tuple[float, ...]] = {}
         """What the envelope counts on, per step of it."""
 
@@ -81,22 +83,29 @@ class FlexDesk:
         refused = refusal(setpoint, self._envelope, self._clock.now())
         if refused is not None:
             return refused
+        if not await self._accept(setpoint):
+            text = "it cannot be stored now, so it could not be kept after a restart"
+            return Refusal(code=RefusalCode.DEVICE_FAULT, text=text)
+        log.info("setpoint %s is accepted until %s", setpoint.event_id, setpoint.end_at.isoformat())
+        return None
+
+    async def _accept(self, setpoint: Setpoint) -> bool:
         relied_on = self._envelope
         assert relied_on is not None
-        # From here on nothing more is offered: a second setpoint that comes while this one is stored is refused.
-        self._envelope = replace(relied_on, envelope_id=self._new_id(), hold_blocks=(), null_reason=COMMITTED)
-        self._made = None
         commitment = Commitment(
             setpoint=setpoint,
             accepted_at=self._clock.now(),
             envelope=relied_on,
             car_power_max_w=dict(self._car_max_w),
         )
-        if not await self._commitments.accept(commitment):
-            text = "it cannot be stored now, so it could not be kept after a restart"
-            return Refusal(code=RefusalCode.DEVICE_FAULT, text=text)
-        log.info("setpoint %s is accepted until %s", setpoint.event_id, setpoint.end_at.isoformat())
-        return None
+        # From here on nothing more is offered: a second setpoint that comes while this one is stored is refused.
+        self._envelope = replace(relied_on, envelope_id=self._new_id(), hold_blocks=(), null_reason=COMMITTED)
+        self._accepting = True
+        try:
+            return await self._commitments.accept(commitment)
+        finally:
+            self._accepting = False
+            self._made = None
 
     async def cancel(self, event_id: str) -> bool:
         """As :meth:`hems.ports.Flexibility.cancel`; takes effect with the next tick."""
@@ -132,7 +141,7 @@ class FlexDesk:
         Returns:
             Whether there is another one.
         """
-        committed = self._commitments.open is not None
+        committed = self._accepting or self._commitments.open is not None
         made = _Made(silent=seen.silent, overrides=tuple(each.id for each in overrides), committed=committed)
         due = soon or made != self._made or now.mono_s - self._made_mono_s >= REFRESH_S
         slot = None if planned is None else planned.decided.plan.grid.index_at(now.at)

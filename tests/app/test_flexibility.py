@@ -1,5 +1,6 @@
 """What the house promises is what it can keep, and what it has agreed to outlives everything but its end."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -90,6 +91,29 @@ def test_a_second_setpoint_is_refused_while_one_is_kept(tmp_path: Path) -> None:
             assert followed(house) == "first"
             await house.until(PROMISED_S + 17 * 60)
             assert offered(house).hold_blocks != ()
+
+    virtual(main)
+
+
+def test_nothing_more_is_offered_while_the_disk_takes_its_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with living(SITE, DATA, tmp_path, start_at=START_AT) as house:
+            await house.until(PROMISED_S)
+            wished = asked_in(house, 0.5)
+
+            async def slow_disk(work: Callable[[], Any]) -> Any:
+                await house.clock.sleep_until(house.clock.monotonic_s() + 330.0)  # an envelope is made anew every 300 s
+                return work()
+
+            house.daemon.house.flex._commitments._offload = slow_disk
+            first = asyncio.ensure_future(agreed(house, event_id="first"))
+            await house.until(PROMISED_S + 320)
+            assert offered(house).hold_blocks == ()
+            second = replace(wished, event_id="second", envelope_id=offered(house).envelope_id)
+            assert await refused(house, second) is not None
+            await first
+            await house.until(PROMISED_S + 340)
+            assert followed(house) == "first"
 
     virtual(main)
 
