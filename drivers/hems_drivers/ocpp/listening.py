@@ -140,9 +140,25 @@ class Listener:
 
     async def _on_stop(self, payload: Payload) -> object:
         """A stop of a transaction that we do not know is accepted too, or the station repeats it for ever."""
-        if integer(payload.get("transactionId")) == self.transaction_id:
-            await self._transactions.stop(self._identity, number(payload.get("meterStop")))
+        transaction_id, stop_wh = integer(payload.get("transactionId")), number(payload.get("meterStop"))
+        if transaction_id == self.transaction_id:
+            await self._transactions.stop(self._identity, stop_wh)
+        elif transaction_id is not None and transaction_id <= 0:
+            # It began while the station was offline, which then never learnt its number.
+            register_wh = self._stopped_at_wh(stop_wh)
+            if register_wh is not None:
+                await self._transactions.stop(self._identity, register_wh)
         return call_result.StopTransaction(id_tag_info=ACCEPTED)
+
+    def _stopped_at_wh(self, stop_wh: float | None) -> float | None:
+        """The register where a stop without a number ends the open transaction; None where it is not of this one."""
+        transaction = self.session.transaction
+        if transaction is None or transaction.meter_start_wh is None or stop_wh is None:
+            return None
+        register_wh, start_wh = settled(stop_wh, transaction.meter_start_wh)
+        last_wh = start_wh if self._view.register_wh is None else self._view.register_wh
+        fits = start_wh == transaction.meter_start_wh and register_wh >= last_wh - ROUNDING_WH
+        return register_wh if fits else None
 
     async def _on_meter_values(self, payload: Payload) -> object:
         if integer(payload.get("connectorId")) in (None, CONNECTOR):
@@ -155,7 +171,10 @@ class Listener:
         mono_s = self._clock.monotonic_s()
         if not self._lag.live(found.at, now=self._clock.now(), mono_s=mono_s):
             return
-        if transaction_id is not None and transaction_id > 0 and transaction_id != self.transaction_id:
+        if transaction_id is not None and transaction_id == self.session.ended_id:
+            # A last word: its power is of now, its energy was told by the stop.
+            found = replace(found, register_wh=None)
+        elif transaction_id is not None and transaction_id > 0 and transaction_id != self.transaction_id:
             log.info("%s goes on with transaction %d, of which nothing is known here", self._name, transaction_id)
             await self._transactions.adopt(
                 self._identity, transaction_id, register_wh=found.register_wh, at=self._clock.now()

@@ -55,6 +55,13 @@ class Session:
     transaction: Transaction | None = None
     energy_before_wh: float = 0.0
     """Energy of transactions of this stay that have ended, >= 0 [Wh]."""
+    ended_id: int | None = None
+    """The transaction that ended last, of this stay or the one before. Its last values often come after its end."""
+
+    @property
+    def newest_id(self) -> int | None:
+        """The open transaction, else the one that ended last."""
+        return self.ended_id if self.transaction is None else self.transaction.id
 
     def energy_wh(self, register_wh: float | None) -> float:
         """Energy since plug-in, >= 0 [Wh]."""
@@ -112,7 +119,8 @@ class Transactions:
             asked_text=asked_text,
         )
         # One whose end was never told ended where this one starts.
-        opened = Session(transaction=transaction, energy_before_wh=session.energy_wh(meter_start_wh))
+        before_wh = session.energy_wh(meter_start_wh)
+        opened = Session(transaction=transaction, energy_before_wh=before_wh, ended_id=session.newest_id)
         await self._put(identity, opened, last_id=transaction.id)
         return transaction
 
@@ -120,7 +128,8 @@ class Transactions:
         """A transaction that we have no record of: its energy counts from now on."""
         transaction = Transaction(id=transaction_id, meter_start_wh=register_wh, started_at=at)
         last_id = max(self._document.last_transaction_id, transaction_id)
-        await self._put(identity, Session(transaction=transaction), last_id=last_id)
+        adopted = Session(transaction=transaction, ended_id=self.of(identity).ended_id)
+        await self._put(identity, adopted, last_id=last_id)
 
     async def begin_at(self, identity: str, register_wh: float) -> None:
         """The register at the start of the open transaction, learnt or corrected later."""
@@ -133,12 +142,14 @@ class Transactions:
         """The transaction has ended; the car may still be there."""
         session = self.of(identity)
         if session.transaction is not None:
-            await self._put(identity, Session(energy_before_wh=session.energy_wh(register_wh)))
+            ended = Session(energy_before_wh=session.energy_wh(register_wh), ended_id=session.newest_id)
+            await self._put(identity, ended)
 
     async def unplugged(self, identity: str) -> None:
         """The car has gone."""
-        if self.of(identity) != Session():
-            await self._put(identity, Session())
+        session = self.of(identity)
+        if session != (empty := Session(ended_id=session.newest_id)):
+            await self._put(identity, empty)
 
     async def _put(self, identity: str, session: Session, *, last_id: int | None = None) -> None:
         before = self._document

@@ -189,6 +189,66 @@ async def test_a_transaction_of_which_nothing_is_known_is_taken_over():
         assert each.told("SetChargingProfile")[-1]["csChargingProfiles"].get("transactionId") == 4711
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_last_value_of_an_ended_transaction_does_not_open_it_again(restarted: bool):
+    memory, clock = DictMemory(), house_clock(60)
+    async with running(memory=memory, clock=clock) as house:
+        port = house.driver.bound_port
+        async with station(house) as each:
+            await each.ready()
+            await each.status("Preparing")
+            transaction_id = await each.start(clock, meter_start_wh=10_000)
+            await each.status("Charging")
+            await each.measure(clock, transaction_id, power_w=6_900, register_wh=22_000)
+            await each.stop(transaction_id, meter_stop_wh=22_000)
+            if not restarted:
+                await each.status("Finishing")
+                await each.measure(clock, transaction_id, power_w=20, register_wh=22_000)
+                assert (house.car, house.power_w, house.energy_wh) == (CarState.FINISHED, 20, 12_000)
+                await each.status("Preparing")
+                await each.bring(house, 10, lasts_s=600)
+                await until(lambda: "RemoteStartTransaction" in each.names(), "the next session is started")
+                assert each.profiles("TxProfile") == []
+                return
+    async with running(memory=memory, clock=clock, port=port or 0) as again, station(again) as each:
+        await each.connect()
+        await each.status("Finishing")
+        await each.measure(clock, transaction_id, power_w=20, register_wh=22_000)
+        assert (again.car, again.power_w, again.energy_wh) == (CarState.FINISHED, 20, 12_000)
+
+
+async def test_a_late_value_of_the_transaction_before_does_not_end_the_one_under_way():
+    async with running() as house, station(house) as each:
+        await each.ready()
+        first = await each.start(house.clock, meter_start_wh=10_000, tag="A")
+        await each.stop(first, meter_stop_wh=22_000)
+        second = await each.start(house.clock, meter_start_wh=22_000, tag="B")
+        await each.status("Charging")
+        await each.measure(house.clock, first, power_w=0, register_wh=21_900)
+        await each.measure(house.clock, second, power_w=7_000, register_wh=23_000)
+        assert house.energy_wh == 13_000
+        await each.bring(house, 8)
+        assert each.profiles("TxProfile")[-1]["transactionId"] == second
+
+
+@pytest.mark.parametrize(("stop_wh", "energy_wh"), [(13_000, 3_000), (12_000, 2_500), (900_000, 2_500)])
+@pytest.mark.parametrize("number", [0, -1])
+async def test_a_stop_without_a_number_ends_the_session_whose_register_it_continues(
+    number: int, stop_wh: int, energy_wh: float
+):
+    async with running(clock=house_clock(60)) as house, station(house) as each:
+        await each.ready()
+        await each.status("Preparing")
+        transaction_id = await each.start(house.clock, meter_start_wh=10_000)
+        await each.status("Charging")
+        await each.measure(house.clock, transaction_id, power_w=6_900, register_wh=12_500)
+        await each.stop(number, meter_stop_wh=stop_wh)
+        await each.status("Preparing")
+        assert house.energy_wh == energy_wh
+        await each.bring(house, 10)
+        assert (each.profiles("TxProfile") == []) == (stop_wh == 13_000)
+
+
 async def test_a_car_that_waits_for_a_card_is_started():
     async with running() as house, station(house) as each:
         await each.ready()
