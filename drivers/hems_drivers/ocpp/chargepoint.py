@@ -74,6 +74,7 @@ class ChargePoint:
         )
         self._report: Report | None = None
         self._configuration: configure.Configuration | None = None
+        """None until the station told it; asked for at each set-up until then."""
         self._wanted: tuple[ChargeCurrent, float] | None = None
         """What was last commanded, and the monotonic second at which that ends."""
         self._must_set_up = self._speaks = self._ready = False
@@ -201,10 +202,14 @@ class ChargePoint:
         if not self._ready:
             await self._steer(calls, *self._present_wish())
             self._ready = True
-        self._configuration = await configure.write(calls, known, name=self._name)
+        written = await configure.write(calls, known, name=self._name)
+        if self._configuration is known:  # else: never told, or restarted meanwhile
+            self._configuration = written
 
     async def _read_configuration(self, calls: Calls) -> None:
-        self._configuration = await configure.read(calls)
+        told = await configure.read(calls)
+        if told.settings:
+            self._configuration = told
 
     def _quiet(self, mono_s: float) -> bool:
         since_mono_s = self._view.known_mono_s if self._view.status == "Charging" else self._heard_mono_s

@@ -1,4 +1,4 @@
-"""What a station can do, and what we set in it. Its configuration is read once and written only where it differs."""
+"""What a station can do, and what we set in it: read once it tells, written only where it differs."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class Configuration:
 
 
 async def read(calls: Calls) -> Configuration:
-    """The whole configuration in one call; an empty one from a station that does not tell.
+    """The whole configuration in one call; an empty one from a station that does not tell, now or ever.
 
     Raises:
         NoReplyError: the station is silent or gone.
@@ -89,13 +89,15 @@ async def read(calls: Calls) -> Configuration:
 
 
 async def write(calls: Calls, station: Configuration, *, name: str) -> Configuration:
-    """Set what differs from what we need; returns what the station has afterwards.
+    """Set what differs from what we need, all of it where nothing is known; returns what the station has afterwards.
 
     Raises:
         NoReplyError: the station is silent or gone.
     """
+    untold = not station.settings
     for key, value in WANTED.items():
-        if key in station.settings and station.value(key) != value and await _set(calls, station, key, value):
+        differs = untold or (key in station.settings and station.value(key) != value)
+        if differs and await _set(calls, station, key, value):
             station = _with(station, key, value)
     sampled = station.settings.get(SAMPLED_KEY)
     told = () if sampled is None else tuple(each.strip() for each in sampled.value.split(",") if each.strip())

@@ -120,6 +120,30 @@ async def test_a_station_that_tells_nothing_of_itself_is_steered_all_the_same():
         await each.ready()
         assert (await each.bring(house, 10)).outcome is Outcome.ACCEPTED
         assert (await each.do("limit"))["limit"] == 10
+        assert each.values("MeterValueSampleInterval") == ["10"]
+        assert each.values("WebSocketPingInterval") == ["30"]
+
+
+@pytest.mark.parametrize("how", [{"silent": True}, {"error": "InternalError"}, {"reply": {"configurationKey": []}}])
+async def test_a_configuration_that_was_not_told_is_asked_for_at_the_next_connection(
+    how: dict[str, object], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(calls, "REPLY_TIMEOUT_S", 0.3)
+    watts = {"ChargingScheduleAllowedChargingRateUnit": ("Power", True)}
+    async with running() as house, station(house, configuration=watts) as each:
+        await each.do("override", method="GetConfiguration", **how)
+        await each.ready()
+        await each.do("override", method="GetConfiguration")
+        await each.connect()
+        await each.status("Preparing")
+        await until(lambda: len(each.told("GetConfiguration")) == 2, "asked again")
+        await until(lambda: each.profiles("TxDefaultProfile")[-1]["stackLevel"] == 7, "set up again")
+        await each.bring(house, 10)
+        assert await each.do("limit") == {"unit": "W", "startPeriod": 0, "limit": 6_900}
+        await each.connect()
+        await each.status("Preparing")
+        await until(lambda: len(each.profiles("TxDefaultProfile")) >= 5, "set up a third time")
+        assert len(each.told("GetConfiguration")) == 2
 
 
 @pytest.mark.parametrize("how", [{"reply": {"status": "Rejected"}}, {"error": "NotSupported"}, {"reply": {}}])
