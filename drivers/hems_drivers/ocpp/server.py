@@ -20,6 +20,7 @@ from hems_drivers.ocpp import frames
 from hems_drivers.ocpp.bucket import TokenBucket
 from hems_drivers.ocpp.calls import Calls
 from hems_drivers.ocpp.chargepoint import ChargePoint
+from hems_drivers.ocpp.door import BACKLOG_COUNT, Door
 from hems_drivers.ocpp.transactions import Memory, Transactions
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class CentralSystem:
             identity: TokenBucket(capacity=CONNECTS_MAX, refill_s=CONNECT_EACH_S) for identity in self._points
         }
         self._report: Report | None = None
+        self._door: Door | None = None
         self.bound_port: int | None = None
         """Port that is listened at, while :meth:`run` runs."""
         self.refused = 0
@@ -108,23 +110,32 @@ class CentralSystem:
         application.router.add_get("/ocpp/{identity}", self._serve)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT_S)
         await runner.setup()
+        assert runner.server is not None, "set up"  # noqa: S101 - an invariant
+        self._door = Door(runner.server, charger_count=len(self._points))
+        listening: asyncio.Server | None = None
         try:
-            site = web.TCPSite(runner, self._host, self._port)
-            try:
-                await site.start()
-            except OSError as error:
-                raise OperatingError(
-                    f"chargers cannot call port {self._port} of {self._host}: {error.strerror}; "
-                    "end what else listens there, or give the chargers another port"
-                ) from None
-            self.bound_port = int(runner.addresses[0][1])
+            listening = await self._listen(self._door)
+            self.bound_port = int(listening.sockets[0].getsockname()[1])
             log.info("chargers are awaited at ws://%s:%d/ocpp/IDENTITY", self._host, self.bound_port)
             await asyncio.Event().wait()
         finally:
             self.bound_port = None
+            if listening is not None:
+                listening.close()
+            self._door.close()
             links = [point.link for point in self._points.values() if point.link is not None]
             await asyncio.gather(*(link.close("the central system stops") for link in links))
             await runner.cleanup()
+
+    async def _listen(self, door: Door) -> asyncio.Server:
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.create_server(door, self._host, self._port, backlog=BACKLOG_COUNT)
+        except OSError as error:
+            raise OperatingError(
+                f"chargers cannot call port {self._port} of {self._host}: {error.strerror}; "
+                "end what else listens there, or give the chargers another port"
+            ) from None
 
     async def apply(self, command: Command) -> Answer:
         """Bring a charger to the command's current; see :class:`hems.ports.Driver`."""
@@ -161,7 +172,8 @@ class CentralSystem:
             log.warning("%r does not speak %s; set it to OCPP 1.6J", identity, SUBPROTOCOL)
             await socket.close(code=1002, message=b"ocpp1.6 only")
             return socket
-        if self._report is not None:
+        if self._report is not None and self._door is not None:
+            self._door.passed(request.transport)
             await Connection(socket, point, clock=self._clock, rng=self._random).serve(self._report)
         return socket
 

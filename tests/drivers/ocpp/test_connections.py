@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -12,6 +13,7 @@ from yarl import URL
 from hems.domain.errors import OperatingError
 from hems.domain.site import DeviceId
 from hems.domain.wiring import OcppConnection
+from hems_drivers.ocpp import door
 from tests.support.ocpp import (
     IDENTITY,
     PASSWORD,
@@ -20,6 +22,7 @@ from tests.support.ocpp import (
     StationError,
     charger,
     house_clock,
+    pause,
     running,
     station,
     until,
@@ -115,6 +118,61 @@ async def test_a_reconnect_storm_is_slowed_down_and_the_house_goes_on():
         assert codes.count(101) == 5
         assert codes.count(429) == 95
         assert sorted(late_s)[len(late_s) * 19 // 20] < 0.1
+
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def strangers(house: House) -> AsyncGenerator[Callable[..., Awaitable[list[Stream]]]]:
+    """Opens connections that say nothing, of which some may be ended at once."""
+    made: list[Stream] = []
+
+    async def opened(count: int, *, address: str = "127.0.0.1") -> list[Stream]:
+        port = house.driver.bound_port
+        new = [await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0)) for _ in range(count)]
+        made.extend(new)
+        await pause(0.2)
+        return new
+
+    try:
+        yield opened
+    finally:
+        for _, writer in made:
+            writer.transport.abort()
+
+
+def ended(connections: list[Stream]) -> int:
+    return sum(reader.at_eof() or reader.exception() is not None for reader, _ in connections)
+
+
+async def test_a_connection_that_says_nothing_is_ended_and_a_charger_may_be_silent(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(door, "HANDSHAKE_TIMEOUT_S", 0.5)
+    async with running(clock=house_clock(1)) as house, station(house) as each, strangers(house) as opened:
+        await each.connect()
+        connections = await opened(3)
+        reader, writer = connections[0]
+        writer.write(b"GET /ocpp/CP-0042 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"401" in await reader.readuntil(b"\r\n\r\n")
+        assert ended(connections) == 0
+        await until(lambda: ended(connections) == 3, "all of them are ended", within_s=2)
+        await each.call("Heartbeat")
+        assert each.closed == []
+
+
+async def test_a_stranger_who_opens_connections_leaves_room_for_the_chargers(caplog: pytest.LogCaptureFixture):
+    connector = aiohttp.TCPConnector(local_addr=("127.0.0.9", 0))
+    async with (
+        running() as house,
+        strangers(house) as opened,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        first = await opened(60)
+        assert ended(first) == 50
+        async with session.ws_connect(url(house), headers=authorization(), protocols=("ocpp1.6",)):
+            others = [*await opened(10, address="127.0.0.2"), *await opened(10, address="127.0.0.3")]
+            assert ended([*first, *others]) == 60 + 20 - 19
+        assert sum("more connections" in each for each in warnings(caplog)) == 1
 
 
 async def test_a_port_that_is_taken_is_told_in_one_sentence():
