@@ -13,6 +13,7 @@ from hems_drivers.ocpp.inbound import Payload
 REPLY_TIMEOUT_S = 15.0
 """Real seconds for a reply. Chargers on power-line links were seen to take up to ten; a limit may wait this long
 behind a call that is already out, because a station may have only one."""
+LOST, OVERRULED = "the connection was lost before the answer", "the answer was not waited for"
 
 
 class Priority(IntEnum):
@@ -107,7 +108,7 @@ class Calls:
             if not reply.done():
                 reply.set_exception(NoReplyError(f"{action}: no answer within {REPLY_TIMEOUT_S:g} s"))
         except BaseException:
-            _lose(reply)
+            _lose(reply, LOST)
             raise
         finally:
             self._out = None
@@ -116,10 +117,22 @@ class Calls:
         """Nobody waits any longer; also where :meth:`run` was ended before it began."""
         self._closed = True
         for _, _, _, reply in self._waiting:
-            _lose(reply)
+            _lose(reply, LOST)
         self._waiting.clear()
 
+    def overrule(self) -> None:
+        """Whoever waits for an answer gets none; what is called next goes out at once.
 
-def _lose(reply: asyncio.Future[Payload]) -> None:
+        For what must not wait 15 s behind a call that is out. The station may have a second one then, which comes after
+        the first.
+        """
+        for _, _, _, reply in self._waiting:
+            _lose(reply, OVERRULED)
+        self._waiting.clear()
+        if self._out is not None:
+            _lose(self._out[2], OVERRULED)
+
+
+def _lose(reply: asyncio.Future[Payload], why: str) -> None:
     if not reply.done():
-        reply.set_exception(NoReplyError("the connection was lost before the answer"))
+        reply.set_exception(NoReplyError(why))

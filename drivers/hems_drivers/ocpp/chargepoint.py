@@ -140,9 +140,10 @@ class ChargePoint:
         return await self._steer(self.link.calls, *self._wanted)
 
     async def rest(self) -> None:
-        """Offer nothing."""
+        """Offer nothing, whatever is being told just now."""
         self._wanted = None
         if self.link is not None:
+            self.link.calls.overrule()
             await self._steer(self.link.calls, *self._present_wish())
 
     def _present_wish(self) -> tuple[ChargeCurrent, float]:

@@ -135,15 +135,18 @@ class Steering:
         )
         try:
             status = await _status(calls, request)
-        except NoReplyError as error:
+            answer = TAKEN
+            if status != "Accepted":
+                answer = Answer(outcome=Outcome.REJECTED, detail=f"{self._name} refuses {_words(offer)}: {status}")
+            elif running:
+                same = held is not None and held.offer == offer and held.answer.outcome is not Outcome.REJECTED
+                answer = held.answer if held is not None and same else await self._read_back(calls, offer)
+        except BaseException as error:
+            # Nothing is known of what it holds: neither where no answer came, nor where nobody waited for it.
             self._held.pop(transaction_id, None)
+            if not isinstance(error, NoReplyError):
+                raise
             return Answer(outcome=Outcome.UNCONFIRMED, detail=f"{self._name}: {error}")
-        answer = TAKEN
-        if status != "Accepted":
-            answer = Answer(outcome=Outcome.REJECTED, detail=f"{self._name} refuses {_words(offer)}: {status}")
-        elif running:
-            same = held is not None and held.offer == offer and held.answer.outcome is not Outcome.REJECTED
-            answer = held.answer if held is not None and same else await self._read_back(calls, offer)
         self._held[transaction_id] = Held(
             offer=offer,
             answer=answer,

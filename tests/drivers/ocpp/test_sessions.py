@@ -1,5 +1,7 @@
 """From a charger's start to the end of a session, against a charge point of another maker."""
 
+import asyncio
+
 import pytest
 
 from hems.domain.reading import CarState, Quality
@@ -130,6 +132,29 @@ async def test_a_stop_of_ours_pauses_every_charger():
         await each.bring(house, 16)
         await house.driver.rest()
         assert (await each.do("limit"))["limit"] == 0
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+@pytest.mark.parametrize("unanswered", ["SetChargingProfile", "GetCompositeSchedule"])
+async def test_a_stop_of_ours_overrules_a_raise_that_has_no_answer_yet(unanswered: str, cancelled: bool):
+    async with running(clock=house_clock(1)) as house, station(house) as each:
+        await each.ready()
+        await each.status("Preparing")
+        await each.start(house.clock)
+        await each.bring(house, 0)
+        await each.do("override", method=unanswered, silent=True)
+        count = len(each.calls)
+        raising = asyncio.create_task(house.driver.apply(house.command(16)))
+        await until(lambda: unanswered in each.names()[count:], "the raise has arrived")
+        await each.do("override", method=unanswered)
+        if cancelled:
+            raising.cancel()
+            await asyncio.wait([raising])
+        await house.driver.rest()
+        assert (await each.do("limit"))["limit"] == 0
+        told = [each["chargingSchedule"]["chargingSchedulePeriod"] for each in each.profiles("TxProfile")]
+        assert [periods[0]["limit"] for periods in told[-2:]] == [16, 0]
+        await asyncio.wait([raising])
 
 
 async def test_a_session_goes_on_over_a_restart_of_ours():
