@@ -58,8 +58,8 @@ def integer(value: object) -> int | None:
 
 
 def text(value: object) -> str:
-    """The text, or ``""`` for anything else."""
-    return value if isinstance(value, str) else ""
+    """The text, or ``""`` for anything else. Half a character, which JSON allows and no file takes, becomes ``?``."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def entries(value: object) -> list[Payload]:

@@ -8,6 +8,7 @@ from hems_drivers.ocpp import calls
 from tests.support.ocpp import (
     MEASURANDS,
     SAMPLED,
+    DictMemory,
     House,
     Station,
     charger,
@@ -222,6 +223,18 @@ async def test_phases_are_named_only_where_charger_and_station_change_them(
         await each.start(house.clock)
         await each.bring(house, 10, phase_count=1)
         assert (await each.do("limit")).get("numberPhases") == told
+
+
+async def test_half_a_character_on_a_card_stops_neither_the_session_nor_its_record():
+    memory = DictMemory()
+    async with running(memory=memory) as house, station(house) as each:
+        await each.connect(strict=False)
+        first = await each.start(house.clock, tag="\ud800")
+        assert memory.content is not None
+        assert str(first).encode() in memory.content
+        await each.stop(first, meter_stop_wh=11_000)
+        assert str(await each.start(house.clock)).encode() in memory.content
+        assert each.closed == []
 
 
 async def test_a_second_socket_of_a_station_gets_no_start():
