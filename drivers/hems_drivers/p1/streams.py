@@ -1,6 +1,7 @@
 """Where telegrams come from: a serial port or a reader in the network, both as a stream of bytes."""
 
 import asyncio
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ def _open(path: str, setting: SerialSetting) -> serial.Serial:
         else:
             raise
         raise OperatingError(f"{path} {advice}") from None
+    except termios.error as error:  # which is no OSError
+        raise OSError(f"{setting} cannot be set: {error.args[-1]}") from None
 
 
 @asynccontextmanager

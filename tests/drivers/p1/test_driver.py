@@ -104,6 +104,17 @@ async def test_an_old_meter_is_tried_at_its_own_speed_when_nothing_is_understood
         assert line.speed() == termios.B9600
 
 
+async def test_a_port_that_cannot_be_set_as_an_old_meter_needs_is_read_as_a_newer_one(line: Line):
+    """A pseudo-terminal has neither parity nor seven bits: asked for nothing else than that, it refuses."""
+    driver, seen = driver_at(line.path, speed=FAST), Seen()
+    async with running(driver.run(seen)):
+        await eventually(lambda: line.speed() == termios.B9600)
+    async with running(driver.run(seen)):
+        await eventually(lambda: line.speed() == termios.B115200)
+        line.send(p1.dutch_v5(import_kw=1.0))
+        await eventually(lambda: seen.powers_w == [1000.0])
+
+
 async def test_a_port_that_is_not_there_is_an_error_with_advice(tmp_path: Path):
     with pytest.raises(OperatingError, match="plug in the P1 cable"):
         await driver_at(str(tmp_path / "ttyUSB9")).run(Seen())
