@@ -95,6 +95,8 @@ class Device:
         self.wrote: list[str] = []
         self.silent_after_writes: int | None = None
         self.refuse_reads_at: int | None = None
+        self.takes_single = False
+        """One register at a time (function 6) and no other write."""
         self.shows_late = False
         """The first reading after a write still has the old values."""
         self._old: list[int] | None = None
@@ -102,7 +104,13 @@ class Device:
     async def answer(self, request: bytes, send, _writer) -> None:
         address, count = asked(request, at=7)
         at = address - 40_000
-        if request[7] == 16:
+        if request[7] == 16 and self.takes_single:
+            send(tcp(request, b"\x90\x01"))
+        elif request[7] == 6:
+            self.wrote.append(request[6:].hex())
+            self.words[at] = count  # a single write has its word there
+            send(tcp(request, request[7:12]))
+        elif request[7] == 16:
             self.wrote.append(request[6:].hex())
             if self.shows_late:
                 self._old = self._old or list(self.words)

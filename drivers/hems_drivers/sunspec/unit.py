@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hems_drivers.modbus.link import Link
-from hems_drivers.modbus.request import LinkError, Priority
+from hems_drivers.modbus.request import Function, LinkError, Priority, Refusal, RefusedError
 from hems_drivers.sunspec.discovery import Place
 from hems_drivers.sunspec.models import MODELS, Block
 
@@ -27,8 +27,22 @@ class Unit:
         )
 
     async def write(self, address: int, words: tuple[int, ...]) -> None:
-        """Adjacent registers in one request. Raises LinkError."""
-        await self.link.write(unit=self.unit, address=address, words=words, on_connection=self.connection)
+        """Adjacent registers in one request. Raises LinkError.
+
+        One register is written in either of the two ways: some inverters know only the single one (Kostal), some only
+        the other. Several at once are never taken apart.
+        """
+        try:
+            await self._write(address, words, Function.WRITE_MULTIPLE)
+        except RefusedError as error:
+            if error.code != Refusal.ILLEGAL_FUNCTION or len(words) > 1:
+                raise
+            await self._write(address, words, Function.WRITE_SINGLE)
+
+    async def _write(self, address: int, words: tuple[int, ...], function: Function) -> None:
+        await self.link.write(
+            unit=self.unit, address=address, words=words, function=function, on_connection=self.connection
+        )
 
     async def block(self, place: Place, *, count: int | None = None, priority: Priority = Priority.FAST_POLL) -> Block:
         """A model as it is now, with what we use of it, or so many registers.

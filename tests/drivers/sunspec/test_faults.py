@@ -2,12 +2,12 @@
 
 import struct
 
-from hems.domain.command import BatteryPower
+from hems.domain.command import BatteryPower, ProductionLimit
 from hems.ports import Outcome
 from tests.support.eventually import eventually
 from tests.support.houses import BATTERY, GRID, PV
 from tests.support.modbus import hybrid, image, place
-from tests.support.sunspec import ACCEPTED, WORDS, battery_writes, device, house
+from tests.support.sunspec import ACCEPTED, CURTAILMENT, WORDS, battery_writes, device, house
 
 
 async def test_no_confirmation_is_unconfirmed_and_after_the_reconnect_it_is_identified_before_it_is_written():
@@ -32,6 +32,26 @@ async def test_a_device_that_shows_a_new_value_a_moment_later_has_taken_it():
         await home.read()
         box.shows_late = True
         assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
+
+
+async def test_a_device_that_takes_single_registers_only_is_written_one_by_one():
+    async with device() as (box, peer), house(peer.port, battery=None) as home:
+        box.takes_single = True
+        await home.read()
+        limit = ProductionLimit(production_power_max_w=1_500.0)
+        assert await home.order(limit, device_id=PV) == ACCEPTED
+        steps = [(CURTAILMENT + 5, 2_500), (CURTAILMENT + 7, 60), (CURTAILMENT + 9, 1)]
+        assert box.wrote == [struct.pack(">BBHH", 1, 6, *step).hex() for step in steps]
+
+
+async def test_limits_that_must_change_together_are_not_written_one_by_one():
+    async with device() as (box, peer), house(peer.port) as home:
+        box.takes_single = True
+        await home.read()
+        answer = await home.order(BatteryPower(power_w=1_000.0))
+        assert answer.outcome is Outcome.REJECTED
+        assert "it does not know this function (exception 1)" in answer.detail
+        assert box.wrote == []
 
 
 async def test_another_box_at_the_same_address_is_told_and_starts_at_rest(caplog):
