@@ -115,7 +115,7 @@ class Control:
         try:
             for step in self._procedure.steps(self.block, power_w, timer_s=timer_s(lease)):
                 held = self.block.words[step.offset : step.offset + len(step.words)]
-                if whole or held != step.words:
+                if whole or held != step.words or (step.seals and sent_count):
                     await self._unit.write(self._place.address + step.offset, step.words)
                     sent_count += 1
             deviation = await self._read_back(power_w)

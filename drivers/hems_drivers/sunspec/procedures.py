@@ -4,7 +4,7 @@ Order: the value, the timer that ends it, and only then the switch that puts it 
 written; adjacent registers go in one request, so that charge and discharge limits never contradict each other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hems.domain.errors import OperatingError
@@ -23,6 +23,8 @@ class Step:
 
     offset: int
     words: tuple[int, ...]
+    seals: bool = False
+    """Puts what was written before it in force: written after each of them, also where the register holds it."""
 
 
 class Procedure(Protocol):
@@ -100,12 +102,12 @@ class Curtailment:
     """WMax of model 121, else WRtg of model 120."""
 
     def steps(self, block: Block, power_w: float | None, *, timer_s: int) -> tuple[Step, ...]:
-        """Limit, timer, WMaxLim_Ena."""
+        """Limit, timer, WMaxLim_Ena. Fronius takes a new limit only when it is enabled again."""
         if power_w is None:
             return (_step(block, "WMaxLim_Ena", 0),)
         limit = _counts(block, "WMaxLimPct", power_w, of_w=self.power_max_w, of="WMax")
         timer = (_step(block, "WMaxLimPct_RvrtTms", timer_s),) if self.timer_s(block) is not None else ()
-        return (_step(block, "WMaxLimPct", limit), *timer, _step(block, "WMaxLim_Ena", 1))
+        return (_step(block, "WMaxLimPct", limit), *timer, replace(_step(block, "WMaxLim_Ena", 1), seals=True))
 
     def deviation(self, block: Block, power_w: float | None) -> str | None:
         """Compared are the switch and, while it is on, the limit."""

@@ -96,6 +96,8 @@ async def test_every_byte_that_is_written(stack: str, tmp_path: Path):
 
         assert await home.order(ProductionLimit(production_power_max_w=1_500.0), device_id=PV, lease_s=90.0) == ACCEPTED
         log += [written(CURTAILMENT + 5, 2_500), written(CURTAILMENT + 7, 90), written(CURTAILMENT + 9, 1)]
+        assert await home.order(ProductionLimit(production_power_max_w=3_000.0), device_id=PV, lease_s=90.0) == ACCEPTED
+        log += [written(CURTAILMENT + 5, 5_000), written(CURTAILMENT + 9, 1)]
         assert await home.order(ProductionLimit(production_power_max_w=None), device_id=PV) == ACCEPTED
         log += [written(CURTAILMENT + 9, 0)]
         assert await home.order(ProductionLimit(production_power_max_w=None), device_id=PV) == ACCEPTED

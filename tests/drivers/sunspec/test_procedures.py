@@ -42,7 +42,11 @@ def test_the_order_is_value_timer_switch_and_both_limits_go_together():
         Step(offset=5, words=(3,)),
     )
     steps = Curtailment(power_max_w=6_000.0).steps(curtailment(), 1_500.0, timer_s=90)
-    assert steps == (Step(offset=5, words=(2_500,)), Step(offset=7, words=(90,)), Step(offset=9, words=(1,)))
+    assert steps == (
+        Step(offset=5, words=(2_500,)),
+        Step(offset=7, words=(90,)),
+        Step(offset=9, words=(1,), seals=True),
+    )
 
 
 @given(st.floats(-20_000, 20_000), st.integers(-2, 0))
