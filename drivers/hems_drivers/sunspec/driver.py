@@ -195,14 +195,21 @@ class SunSpecDriver:
         if battery is None:
             return None
         bank = await unit.block(session.bank) if session.bank is not None else None
-        modules = await unit.block(session.modules, count=MODULES_END) if session.modules is not None else None
+        modules = None
+        if session.modules is not None and battery_power_w(bank, None) is None:
+            modules = await unit.block(session.modules, count=MODULES_END)
         storage = await session.controls[battery.id].look()
         power_w = battery_power_w(bank, modules)
         if power_w is None and self._roles.pv is None and inverter is not None:
             delivered_w, _ = output_w(inverter)  # nothing but the battery is behind it
             power_w = None if delivered_w is None else -delivered_w
         values = None
-        if power_w is not None:
+        if power_w is None:
+            self._tell(
+                f"{self._name}: the device does not tell the power of {battery.name} (W of model 802, or DCW of a tracker "
+                "of model 160 that is named StCha or StDisCha); battery and modules are unknown as long as it does not"
+            )
+        else:
             values = battery_values(power_w, bank=bank, storage=storage, capacity_wh=battery.capacity_wh)
         report(battery.id, self._reading(values))
         return power_w

@@ -90,7 +90,7 @@ async def open_session(
         meter=box.first(*METER_IDS) if roles.meter is not None else None,
         inverter=box.first(*INVERTER_IDS) if roles.pv is not None or roles.battery is not None else None,
         bank=bank,
-        modules=box.first(MPPT_ID) if roles.battery is not None and bank is None else None,
+        modules=box.first(MPPT_ID) if roles.battery is not None else None,
         shared_output=roles.battery is not None and await _der_type(unit, box) != PV_ONLY,
         controls=controls,
     )

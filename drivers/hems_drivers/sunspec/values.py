@@ -1,5 +1,7 @@
 """From blocks to what the house knows: its signs, its units, and None where the device says nothing."""
 
+from dataclasses import replace
+
 from hems.domain.power import PhaseValues
 from hems.domain.reading import BatteryValues, GridValues, PvValues, Quality
 from hems_drivers.sunspec.models import Block, Kind, Point, decode, text
@@ -12,7 +14,10 @@ MODULE_FIRST, MODULE_WORDS, MODULES_MAX = 10, 20, 4
 """Model 160: where its groups begin, their size, and how many fit into one reading of 100 registers."""
 MODULES_END = MODULE_FIRST + MODULES_MAX * MODULE_WORDS
 MODULE_NAME = slice(1, 9)
-MODULE_POWER, MODULE_SCALE = 11, 4
+MODULE_CURRENT = Point(offset=9, kind=Kind.UINT16, scale=2)
+MODULE_VOLTAGE = Point(offset=10, kind=Kind.UINT16, scale=3)
+MODULE_POWER = Point(offset=11, kind=Kind.UINT16, scale=4)
+"""Offsets in a group; their scale factors are at the begin of the model."""
 
 SIGN_BY_MANUFACTURER = {"solaredge": -1.0}
 """Meters that count export as positive, by their maker (lower case). SunSpec leaves the sign to the installation."""
@@ -58,14 +63,28 @@ def battery_power_w(bank: Block | None, modules: Block | None) -> float | None:
 
 
 def _tracker_power_w(words: tuple[int, ...]) -> float | None:
+    """Sum over the trackers of the battery; None where there are none, or one of them does not tell."""
     total_w: float | None = None
     for start in range(MODULE_FIRST, len(words) - MODULE_WORDS + 1, MODULE_WORDS):
         name = text(words[start:][MODULE_NAME]).lower()
         sign = -1.0 if "discha" in name else 1.0 if "stcha" in name else 0.0
         if sign:
-            power_w = decode(words, Point(offset=start + MODULE_POWER, kind=Kind.UINT16, scale=MODULE_SCALE))
-            total_w = (total_w or 0.0) + sign * (power_w or 0.0)
+            power_w = _module_power_w(words, start)
+            if power_w is None:
+                return None
+            total_w = (total_w or 0.0) + sign * power_w
     return total_w
+
+
+def _module_power_w(words: tuple[int, ...], start: int) -> float | None:
+    """Power of one tracker as it says, else from its current and voltage."""
+    power_w, current_a, voltage_v = (
+        decode(words, replace(point, offset=start + point.offset))
+        for point in (MODULE_POWER, MODULE_CURRENT, MODULE_VOLTAGE)
+    )
+    if power_w is None and current_a is not None and voltage_v is not None:
+        return current_a * voltage_v
+    return power_w
 
 
 def pv_values(delivered_w: float, charging_w: float) -> PvValues:

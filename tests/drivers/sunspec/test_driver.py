@@ -25,6 +25,7 @@ from tests.support.modbus import (
     libmodbus,
     links,
     modbus_serial,
+    model,
 )
 from tests.support.sunspec import (
     ACCEPTED,
@@ -255,6 +256,35 @@ async def test_a_box_without_what_the_site_file_says_is_said(tmp_path: Path):
         )  # fmt: skip
         with pytest.raises(OperatingError, match=r"Maker Box 6 has no storage control \(model 124\)"):
             await driver.run(lambda device_id, reading: None)  # noqa: ARG005 - as the port names them
+
+
+def trackers(*names: str) -> list[int]:
+    """Model 160: trackers of 1500 W each."""
+    groups = [{"ID": number, "IDStr": name, "DCW": 1500} for number, name in enumerate(names, 1)]
+    return model(160, {"DCA_SF": -1, "DCV_SF": -1, "DCW_SF": 0, "N": len(names), "module": groups})
+
+
+async def test_a_hybrid_that_does_not_tell_its_batterys_power_says_so_once_and_its_meter_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    words = image([*(each for each in hybrid() if each[0] != 802), trackers("", "", "", "")])
+    async with modbus_serial(tmp_path, words) as server, house(server.port) as home:
+        for _ in range(3):
+            await home.read()
+        assert {device: reading.quality for device, reading in home.latest.items()} == {
+            GRID: Quality.GOOD, PV: Quality.ABSENT, BATTERY: Quality.ABSENT,
+        }  # fmt: skip
+    assert caplog.text.count(f"does not tell the power of {SITE.batteries[0].name}") == 1
+
+
+async def test_a_battery_model_without_power_is_completed_from_the_trackers(tmp_path: Path):
+    words = image([*hybrid(m802={"W": -0x8000}), trackers("MPPT 1", "StCha 2")])
+    async with modbus_serial(tmp_path, words) as server, house(server.port) as home:
+        await home.read()
+        battery, pv = home.latest[BATTERY].value, home.latest[PV].value
+        assert isinstance(battery, BatteryValues)
+        assert (battery.power_w, battery.stored_wh) == (1_500.0, SITE.batteries[0].capacity_wh / 2)
+        assert pv == PvValues(power_w=-3_500.0)
 
 
 async def test_a_sentinel_is_absent_and_the_others_are_read(tmp_path: Path):

@@ -68,6 +68,20 @@ def test_charging_is_positive_from_either_model():
     assert battery_power_w(None, block(160, {**trackers, "N": 2})) is None
 
 
+def charging_at(**points: object) -> float | None:
+    """Battery power where one tracker tells 300 W into the battery and the other one ``points``."""
+    group = [{"ID": 1, "IDStr": "StCha", "DCW": 300}, {"ID": 2, "IDStr": "StDisCha", **points}]
+    scales = {"DCW_SF": 0, "DCA_SF": -1, "DCV_SF": 0, "N": 2}
+    return battery_power_w(None, block(160, {**scales, "module": group}))
+
+
+def test_a_tracker_that_does_not_tell_its_power_is_worked_out_or_unknown_and_never_zero():
+    assert charging_at(DCW=0) == 300.0
+    assert charging_at(DCA=25, DCV=400) == -700.0
+    assert charging_at(DCA=25) is None
+    assert charging_at() is None
+
+
 def test_energy_and_limits_of_a_battery():
     values = battery_values(800.0, bank=block(802, BATTERY), storage=None, capacity_wh=10_000.0)
     assert values == BatteryValues(
