@@ -22,6 +22,7 @@ END = (0xFFFF, 0)
 MODEL_COUNT_MAX = 100
 LENGTH_MAX = 1_000
 """Longer than any model of the tables; a longer one is not a header."""
+IDENTITY_WORDS = 66
 STANDARD_IDS = range(1, 1_000)
 VENDOR_IDS = range(64_000, 65_535)
 
@@ -74,11 +75,19 @@ async def discover(read: Read, *, name: str) -> Box:
     common = next((each for each in places if each.model_id == COMMON), None)
     if common is None:
         raise OperatingError(f"{name}: the device has SunSpec models but does not identify itself (model 1 is missing)")
-    words = await read(common.address, 66)
-    identity = Identity(
+    return Box(identity=await identity(read, common), places=places)
+
+
+async def identity(read: Read, common: Place) -> Identity:
+    """Who is there now, by its model 1.
+
+    Raises:
+        LinkError: no answer.
+    """
+    words = await read(common.address, IDENTITY_WORDS)
+    return Identity(
         manufacturer=text(words[2:18]), model=text(words[18:34]), version=text(words[42:50]), serial=text(words[50:66])
     )
-    return Box(identity=identity, places=places)
 
 
 async def _base(read: Read, *, name: str) -> int:

@@ -14,8 +14,8 @@ from hems_drivers.lease import WriteGate, is_urgent
 from hems_drivers.modbus.link import Link, Links
 from hems_drivers.modbus.request import LinkError, Priority, RefusedError
 from hems_drivers.sunspec.control import ACCEPTED
-from hems_drivers.sunspec.discovery import Box, Identity, discover
-from hems_drivers.sunspec.models import Block
+from hems_drivers.sunspec.discovery import Box, Identity, discover, identity
+from hems_drivers.sunspec.models import COMMON, Block
 from hems_drivers.sunspec.session import Roles, Session, open_session
 from hems_drivers.sunspec.unit import MapMovedError, Unit
 from hems_drivers.sunspec.values import (
@@ -120,7 +120,7 @@ class SunSpecDriver:
             session = self._session
             if session is not None and session.unit.connection != self._link.connection:
                 session = None
-            if session is not None and self._clock.monotonic_s() < self._identified_mono_s + IDENTITY_PERIOD_S:
+            if session is not None and await self._is_the_same(session):
                 return session
             box, unit = await self._identify()
             self._identified_mono_s = self._clock.monotonic_s()
@@ -131,6 +131,23 @@ class SunSpecDriver:
                 box, unit, self._roles, gates=self._gates, clock=self._clock, name=self._name
             )
             return self._session
+
+    async def _is_the_same(self, session: Session) -> bool:
+        """Whether the same box is there as a minute ago.
+
+        It is asked who it is and nothing else: walking through its models takes a slow box many seconds.
+        """
+        mono_s = self._clock.monotonic_s()
+        if mono_s < self._identified_mono_s + IDENTITY_PERIOD_S:
+            return True
+        common = session.box.first(COMMON)
+        try:
+            same = common is not None and await identity(session.unit.read, common) == session.box.identity
+        except RefusedError:
+            same = False
+        if same:
+            self._identified_mono_s = mono_s
+        return same
 
     async def _identify(self) -> tuple[Box, Unit]:
         """Walk through the models, all on one connection."""

@@ -1,13 +1,14 @@
 """The driver and devices that fall silent, come back, change, or fail in part."""
 
+import asyncio
 import struct
 
 from hems.domain.command import BatteryPower, ProductionLimit
 from hems.ports import Outcome
 from tests.support.eventually import eventually
 from tests.support.houses import BATTERY, GRID, PV
-from tests.support.modbus import hybrid, image, place
-from tests.support.sunspec import ACCEPTED, CURTAILMENT, WORDS, battery_writes, device, house
+from tests.support.modbus import Peer, Send, hybrid, image, place, scripted, tcp
+from tests.support.sunspec import ACCEPTED, CURTAILMENT, WORDS, Device, battery_writes, device, house
 
 
 async def test_no_confirmation_is_unconfirmed_and_after_the_reconnect_it_is_identified_before_it_is_written():
@@ -64,6 +65,37 @@ async def test_another_box_at_the_same_address_is_told_and_starts_at_rest(caplog
         await home.read()
         assert box.wrote[count : count + 3] == battery_writes(0)
     assert "was Maker Box 6, serial S-1, firmware 1.0, is now Maker Box 6, serial S-2" in caplog.text
+
+
+WHO, MARKER = struct.pack(">BHH", 3, 40_002, 66), struct.pack(">BHH", 3, 40_000, 2)
+
+
+def asked_for(peer: Peer, what: bytes) -> int:
+    """How often."""
+    return sum(each[7:] == what for each in peer.requests)
+
+
+async def test_who_it_is_is_asked_each_minute_without_walking_through_its_map():
+    """A walk takes a box that answers in 0.1 s more than four, in which nothing else is read."""
+    async with device() as (_, peer), house(peer.port, speed=100.0):
+        await eventually(lambda: asked_for(peer, WHO) == 4)
+        assert asked_for(peer, MARKER) == 1
+
+
+async def test_a_box_that_does_not_say_who_it_is_any_more_is_walked_through():
+    box, refusals = Device(WORDS), [b"\x83\x04"]
+
+    async def answer(request: bytes, send: Send, writer: asyncio.StreamWriter) -> None:
+        if request[7:] == WHO and asked_for(peer, WHO) > 1 and refusals:
+            send(tcp(request, refusals.pop()))
+        else:
+            await box.answer(request, send, writer)
+
+    async with scripted(answer) as peer, house(peer.port, speed=100.0) as home:
+        await eventually(lambda: asked_for(peer, MARKER) == 2)
+        await home.read()
+        await eventually(lambda: asked_for(peer, WHO) == 4)
+        assert asked_for(peer, MARKER) == 2
 
 
 async def test_a_map_that_moves_is_noticed_at_the_next_reading_and_never_read_wrongly(caplog):
