@@ -19,6 +19,13 @@ BASES = (40_000, 50_000, 0)
 MARKER = (0x5375, 0x6E53)
 """The characters SunS."""
 END = (0xFFFF, 0)
+NOTHING_THERE = (
+    Refusal.ILLEGAL_FUNCTION,
+    Refusal.ILLEGAL_ADDRESS,
+    Refusal.ILLEGAL_VALUE,
+    Refusal.DEVICE_FAILURE,
+)
+"""What devices say of registers that they do not have; the protocol means the second one."""
 MODEL_COUNT_MAX = 100
 LENGTH_MAX = 1_000
 """Longer than any model of the tables; a longer one is not a header."""
@@ -100,16 +107,21 @@ async def _base(read: Read, *, name: str) -> int:
     )
 
 
-async def _header(read: Read, address: int) -> Header | None:
-    """Two registers, None where there are none: the end of the map, or a place that the device does not have."""
+async def _header(read: Read, address: int, *, again: bool = False) -> Header | None:
+    """Two registers, None where there are none: the end of the map, or a place that the device does not have.
+
+    What failed is asked for once more, so that a moment's failure hides no model.
+    """
     if address > 0xFFFE:
         return None
     try:
         return await read(address, 2)
     except RefusedError as error:
-        if error.code in (Refusal.ILLEGAL_ADDRESS, Refusal.ILLEGAL_VALUE):
-            return None
-        raise
+        if error.code not in NOTHING_THERE:
+            raise
+        if error.code == Refusal.DEVICE_FAILURE and not again:
+            return await _header(read, address, again=True)
+        return None
 
 
 async def _walk(read: Read, base: int, *, name: str) -> tuple[Place, ...]:

@@ -14,12 +14,12 @@ from hems_drivers.sunspec.models import MODELS
 from tests.support.modbus import BASE, COMMON, METER, hybrid, image, model
 
 
-async def walk(words: list[int], *, base: int = BASE) -> Box:
-    """Through a device that has these registers and no others."""
+async def walk(words: list[int], *, base: int = BASE, code: int = Refusal.ILLEGAL_ADDRESS) -> Box:
+    """Through a device that has these registers and no others, which it refuses with this code."""
 
     async def read(address: int, count: int) -> tuple[int, ...]:
         if not base <= address <= base + len(words) - count:
-            raise RefusedError("no such register", code=Refusal.ILLEGAL_ADDRESS)
+            raise RefusedError("no such register", code=code)
         return tuple(words[address - base : address - base + count])
 
     return await discover(read, name="the box")
@@ -53,6 +53,29 @@ async def test_models_are_found_in_any_order_among_strangers(rng: random.Random)
 async def test_a_map_without_an_end_marker_ends_where_the_registers_end():
     words = image(hybrid(), end=[])
     assert len(found(await walk(words), words)) == 8
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+async def test_whatever_a_device_says_where_it_has_nothing_its_models_are_found(code: int):
+    words = image(hybrid(), end=[])
+    assert len(found(await walk(words, base=50_000, code=code), words, base=50_000)) == 8
+
+
+async def test_a_read_that_fails_once_hides_no_model():
+    words, failed = image(hybrid()), set[int]()
+
+    async def read(address: int, count: int) -> tuple[int, ...]:
+        if count == 2 and address not in failed:
+            failed.add(address)
+            raise RefusedError("failed", code=Refusal.DEVICE_FAILURE)
+        return tuple(words[address - BASE : address - BASE + count])
+
+    assert len((await discover(read, name="the box")).places) == 8
+
+
+async def test_a_gateway_that_does_not_reach_its_device_is_no_end_of_a_map():
+    with pytest.raises(RefusedError):
+        await walk(image(hybrid(), end=[]), code=Refusal.GATEWAY_NO_ANSWER)
 
 
 @pytest.mark.parametrize("model_id", [1, 103, 124, 203])
