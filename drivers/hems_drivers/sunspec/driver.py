@@ -223,8 +223,9 @@ class SunSpecDriver:
         values = None
         if power_w is None:
             self._tell(
-                f"{self._name}: the device does not tell the power of {battery.name} (W of model 802, or DCW of a tracker "
-                "of model 160 that is named StCha or StDisCha); battery and modules are unknown as long as it does not"
+                f"{self._name}: the device does not tell the power of {battery.name} (W of model 802, or DCW of a "
+                "tracker of model 160 that is named StCha or StDisCha): what battery and modules do is unknown, "
+                "and the battery rests"
             )
         else:
             values = battery_values(power_w, bank=bank, storage=storage, capacity_wh=battery.capacity_wh)
