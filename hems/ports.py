@@ -313,6 +313,7 @@ class House(Protocol):
 
         Raises:
             BadInputError: as :meth:`quote`.
+            OperatingError: the disk does not take it now; nothing was changed.
         """
         ...
 
@@ -321,5 +322,6 @@ class House(Protocol):
 
         Raises:
             BadInputError: there is no such override in force.
+            OperatingError: the disk does not take it now; nothing was changed.
         """
         ...

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from hems.app.outlook import outlook_at
 from hems.app.planner_loop import PlannerLoop, Situation
 from hems.app.posing import override_power_w
-from hems.app.shelf import Shelf
-from hems.domain.errors import BadInputError
+from hems.app.shelf import Shelf, put_or_leave, remove_or_leave
+from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.reading import CarState
 from hems.domain.site import DeviceId, Site
@@ -72,7 +72,10 @@ class Overrides:
         """As :meth:`hems.ports.House.charge_now`."""
         situation = self._checked(device_id, until_at)
         asked = self._new(device_id, until_at, situation.now, by=by)
-        await self._offload(lambda: self._shelf.put(device_id, asked))
+        if not await self._offload(lambda: put_or_leave(self._shelf, device_id, asked)):
+            raise OperatingError(
+                "the disk does not take the request now, so it would not survive a restart: nothing was changed"
+            )
         self._in_force[device_id] = asked
         log.info("%s charges now until %s, asked by %s", device_id, until_at.isoformat(), by)
         self._planner.wake()
@@ -83,8 +86,11 @@ class Overrides:
         found = next((each for each in self._in_force.values() if each.id == override_id), None)
         if found is None:
             raise BadInputError(f'there is no override "{override_id}" in force')
-        await self._offload(lambda: self._shelf.remove(found.device_id))
-        self._in_force.pop(found.device_id, None)
+        if not await self._offload(lambda: self._erased(found)):
+            raise OperatingError(
+                "the disk does not take the end now, so charging would go on after a restart: nothing was changed"
+            )
+        self._drop(found)
         log.info("%s: the override is ended by %s", found.device_id, by)
         self._planner.wake()
 
@@ -94,13 +100,27 @@ class Overrides:
             return ()
         ended = tuple(each for each in self._in_force.values() if now.at >= each.until_at or each.device_id in gone)
         for each in ended:
-            del self._in_force[each.device_id]
+            self._drop(each)
         return ended
 
     def erase(self, ended: tuple[ChargeNow, ...]) -> None:
         """Make the end durable; to be called where the shelf may take its time."""
         for each in ended:
-            self._shelf.remove(each.device_id)
+            if self._is_kept(each):
+                self._shelf.remove(each.device_id)
+
+    def _erased(self, override: ChargeNow) -> bool:
+        """Whether the disk has it no more; another one, which has replaced it meanwhile, stays."""
+        return not self._is_kept(override) or remove_or_leave(self._shelf, override.device_id)
+
+    def _is_kept(self, override: ChargeNow) -> bool:
+        kept = self._shelf.all().get(override.device_id)
+        return kept is not None and kept.id == override.id
+
+    def _drop(self, override: ChargeNow) -> None:
+        """Out of force, unless another one has taken its place."""
+        if (known := self._in_force.get(override.device_id)) is not None and known.id == override.id:
+            del self._in_force[override.device_id]
 
     def _new(self, device_id: DeviceId, until_at: datetime, now: Now, *, by: str) -> ChargeNow:
         return ChargeNow(id=self._new_id(), device_id=device_id, asked_at=now.at, until_at=until_at, by=by)

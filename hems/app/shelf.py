@@ -20,3 +20,28 @@ class Shelf(Protocol[T]):
     def all(self) -> Mapping[str, T]:
         """Everything, by key."""
         ...
+
+
+def put_or_leave(shelf: Shelf[T], key: str, value: T) -> bool:
+    """Store durably, or change nothing: what was refused must not reach the disk with the next write. True: stored."""
+    before = shelf.all().get(key)
+    kept = shelf.put(key, value)
+    if not kept:
+        _put_back(shelf, key, before)
+    return kept
+
+
+def remove_or_leave(shelf: Shelf[T], key: str) -> bool:
+    """Forget durably, or change nothing, as :func:`put_or_leave`."""
+    before = shelf.all().get(key)
+    forgotten = shelf.remove(key)
+    if not forgotten:
+        _put_back(shelf, key, before)
+    return forgotten
+
+
+def _put_back(shelf: Shelf[T], key: str, before: T | None) -> None:
+    if before is None:
+        shelf.remove(key)
+    else:
+        shelf.put(key, before)

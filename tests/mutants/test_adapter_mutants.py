@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         name="an override is in force before it is stored",
         file="hems/app/overrides.py",
-        before="        await self._offload(lambda: self._shelf.put(device_id, asked))\n",
-        after="",
+        before="await self._offload(lambda: put_or_leave(self._shelf, device_id, asked))",
+        after="True",
         test="tests/app/test_daemon.py::test_an_override_survives_a_restart_and_can_be_taken_back",
     ),
     Mutant(

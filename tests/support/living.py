@@ -19,7 +19,7 @@ from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S
 from hems.domain.wiring import AggregatorWiring
 from hems.forecast.price import PublishedPrices
-from hems.ports import Answer, Clock, Mqtt, Outcome, Report
+from hems.ports import Answer, Clock, Mqtt, Offload, Outcome, Report
 from hems.runtime.files import SystemFiles
 from hems.sim.data import HouseData
 from hems.sim.house import SimHouse
@@ -96,6 +96,20 @@ async def direct(work: Callable[[], T]) -> T:
     return work()
 
 
+class HeldDisk:
+    """Implements :class:`hems.ports.Offload`: one piece of work after another, and none while it is held."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.free.set()
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, work: Callable[[], T]) -> T:
+        async with self._turn:
+            await self.free.wait()
+            return work()
+
+
 def flat_market(
     start_at: datetime, *, days: int = 3, cheap_hours: tuple[int, ...] = (2, 3, 4), published: bool = True
 ) -> Market:
@@ -149,6 +163,7 @@ async def living(
     trusted: bool = True,
     seed: int = 1,
     stored_ratio: float = 0.5,
+    disk: Offload = direct,
 ) -> AsyncIterator[Living]:
     """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`."""
     clock = VirtualClock(start_at, trusted=trusted)
@@ -172,7 +187,7 @@ async def living(
         links=links,  # type: ignore[arg-type]
         store=store,
         tick_s=float(step_s),
-        disk=direct,
+        disk=disk,
         planner=planner,
         thinking=direct,
         market=market or flat_market(start_at),

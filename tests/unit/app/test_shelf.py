@@ -1,0 +1,47 @@
+"""What the disk refuses is not there, and does not come with the next write either."""
+
+from hems.app.shelf import put_or_leave, remove_or_leave
+from hems.store.documents import Documents
+from hems.store.findings import Findings
+from tests.support.crash_files import CrashFiles
+
+
+class FullDisk(CrashFiles):
+    """Takes nothing while it is full."""
+
+    full = False
+
+    def sync_content(self, path: str) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        super().sync_content(path)
+
+
+def opened(files: CrashFiles) -> Documents[str]:
+    return Documents.open(files, "texts", kind=str, findings=Findings())
+
+
+def test_a_value_that_the_disk_does_not_take_leaves_the_one_before_now_and_later() -> None:
+    files = FullDisk()
+    shelf = opened(files)
+    assert put_or_leave(shelf, "a", "old")
+    files.full = True
+    assert not put_or_leave(shelf, "a", "new")
+    assert not put_or_leave(shelf, "b", "new")
+    assert dict(shelf.all()) == dict(opened(files).all()) == {"a": "old"}
+    files.full = False
+    assert shelf.put("c", "later")
+    assert dict(opened(files).all()) == {"a": "old", "c": "later"}
+
+
+def test_what_cannot_be_removed_durably_stays_now_and_later() -> None:
+    files = FullDisk()
+    shelf = opened(files)
+    shelf.put("a", "old")
+    files.full = True
+    assert not remove_or_leave(shelf, "a")
+    files.full = False
+    assert shelf.put("c", "later")
+    assert dict(shelf.all()) == dict(opened(files).all()) == {"a": "old", "c": "later"}
+    assert remove_or_leave(shelf, "a")
+    assert dict(opened(files).all()) == {"c": "later"}
