@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hems.app.shelf import Shelf
-from hems.domain.errors import BadInputError
+from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.site import Battery, Charger, Device, GridMeter, PvPlant, Site
 from hems.domain.wiring import (
     DsmrConnection,
@@ -60,8 +60,13 @@ class StoredMemory:
         return self._shelf.all().get(self._key)
 
     async def save(self, content: bytes) -> None:
-        """Keep it; durable when this returns."""
-        await self._offload(lambda: self._shelf.put(self._key, content))
+        """Keep it; durable when this returns.
+
+        Raises:
+            OperatingError: the disk does not take it now; it is written with the next one.
+        """
+        if not await self._offload(lambda: self._shelf.put(self._key, content)):
+            raise OperatingError("the disk does not take it now")
 
 
 def connect(

@@ -59,18 +59,18 @@ def charger(**changes: Any) -> Charger:
 
 
 class DictMemory:
-    """What the app keeps on disk; ``fails`` makes the disk full."""
+    """What the app keeps on disk; ``error`` is what a disk that takes nothing raises."""
 
     def __init__(self) -> None:
         self.content: bytes | None = None
-        self.fails = False
+        self.error: Exception | None = None
 
     async def load(self) -> bytes | None:
         return self.content
 
     async def save(self, content: bytes) -> None:
-        if self.fails:
-            raise OSError(28, "No space left on device")
+        if self.error is not None:
+            raise self.error
         self.content = content
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Protocol
 
 from hems import wire
 from hems.domain.documents import STRICT
-from hems.domain.errors import BadInputError
+from hems.domain.errors import OperatingError
 from hems_drivers.ocpp.inbound import INT32_MAX
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Memory(Protocol):
         """Replace it; when this returns it survives a power cut.
 
         Raises:
-            OSError: it could not be written.
+            OSError, OperatingError: it could not be written.
         """
         ...
 
@@ -98,7 +98,7 @@ class Transactions:
             content = await self._memory.load()
             if content is not None:
                 self._document = wire.parse(MemoryDocument, content, source="memory of the chargers")
-        except (OSError, BadInputError) as error:
+        except (OSError, OperatingError) as error:
             log.warning("sessions under way lose their start, because their record cannot be read: %s", error)
 
     def of(self, identity: str) -> Session:
@@ -164,7 +164,7 @@ class Transactions:
     async def _save(self) -> None:
         try:
             await self._memory.save(wire.canonical(self._document))
-        except OSError as error:
+        except (OSError, OperatingError) as error:
             if self._saves:
                 log.warning("charging goes on, but sessions would not survive a restart: %s", error)
             self._saves = False

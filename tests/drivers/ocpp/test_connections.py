@@ -182,9 +182,12 @@ async def test_a_port_that_is_taken_is_told_in_one_sentence():
                 pass
 
 
-async def test_a_disk_that_is_full_is_told_once_and_charging_goes_on(caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), OperatingError("the disk does not take it")])
+async def test_a_disk_that_is_full_is_told_once_and_charging_goes_on(
+    error: Exception, caplog: pytest.LogCaptureFixture
+):
     memory = DictMemory()
-    memory.fails = True
+    memory.error = error
     async with running(memory=memory) as house, station(house) as each:
         await each.ready()
         ids = [await each.start(house.clock, tag=tag) for tag in ("A", "B", "C")]
