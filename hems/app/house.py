@@ -310,14 +310,15 @@ class RunningHouse:
             self.flex.refresh(self._state, seen, self._planned, self.limits, overrides, last.now, soon=soon)
 
     def _watch_cars(self, result: TickResult, now: Now) -> None:
-        """A car that came or went is news for the plan; an override ends with its car."""
+        """A car that came or went is news for the plan; an override ends where there is no car, however it went."""
         cars = _cars(result)
         gone = frozenset(self._arrivals_at.keys() - cars - result.estimate.silent)
         came = cars - self._arrivals_at.keys()
         for device_id in gone:
             del self._arrivals_at[device_id]
         self._arrivals_at |= dict.fromkeys(came, now.at)
-        ended = self.overrides.forget_ended(now, gone)
+        carless = frozenset(result.estimate.chargers.keys() - cars)
+        ended = self.overrides.forget_ended(now, carless)
         if ended:
             self._recorder.later(partial(self.overrides.erase, ended))
         if gone or came or ended:

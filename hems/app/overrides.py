@@ -94,11 +94,21 @@ class Overrides:
         log.info("%s: the override is ended by %s", found.device_id, by)
         self._planner.wake()
 
-    def forget_ended(self, now: Now, gone: frozenset[DeviceId]) -> tuple[ChargeNow, ...]:
-        """Drop what has ended, by its time or because the car left; the caller removes it from the shelf."""
-        if not now.wall_trusted:
-            return ()
-        ended = tuple(each for each in self._in_force.values() if now.at >= each.until_at or each.device_id in gone)
+    def forget_ended(self, now: Now, carless: frozenset[DeviceId]) -> tuple[ChargeNow, ...]:
+        """Drop what has ended, by its time or for want of a car; the caller removes it from the shelf.
+
+        Not only a departure counts that was seen: the car may have left while we were down. And no clock is needed
+        for it, only for the time.
+
+        Args:
+            now: this moment.
+            carless: chargers that say that no car is there.
+        """
+        ended = tuple(
+            each
+            for each in self._in_force.values()
+            if each.device_id in carless or (now.wall_trusted and now.at >= each.until_at)
+        )
         for each in ended:
             self._drop(each)
         return ended

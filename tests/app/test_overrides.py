@@ -94,3 +94,55 @@ def test_what_the_disk_does_not_take_is_refused_and_changes_nothing(full: set[bo
             assert in_force(house) == on_disk(house) == []
 
     virtual_time.run(main())
+
+
+def test_a_car_that_left_while_we_were_down_leaves_no_override_to_the_next_one(tmp_path: Path) -> None:
+    later = flat_data(SITE, days=4, load_w=600.0, sessions=(stay(2.0, 10.0, 40.0),))
+
+    async def before() -> None:
+        async with living(SITE, LONG_STAY, tmp_path, start_at=START_AT) as house:
+            await house.until(600.0)
+            await asked(house, 36_000.0)
+
+    async def after() -> None:
+        async with living(SITE, later, tmp_path, start_at=START_AT + timedelta(hours=1)) as house:
+            await house.until(10.0)
+            assert in_force(house) == on_disk(house) == []
+            await house.until(4_500.0)  # the next car came at 3,600 s
+            (car,) = [each for each in house.daemon.house.snapshot().devices if each.id == CHARGER]
+            assert car.override is None
+            assert car.reason_code != "owner_charges"
+
+    virtual_time.run(before())
+    virtual_time.run(after())
+
+
+def test_a_car_that_leaves_while_the_clock_is_not_trusted_takes_its_override_along(tmp_path: Path) -> None:
+    data = flat_data(SITE, days=4, load_w=600.0, sessions=(stay(0.0, 0.25, 40.0), stay(0.3, 10.0, 40.0)))
+
+    async def main() -> None:
+        async with living(SITE, data, tmp_path, start_at=START_AT) as house:
+            await house.until(600.0)
+            await asked(house, 36_000.0)
+            await house.until(800.0)
+            house.clock.trusted = False
+            await house.until(1_500.0)  # the first car left at 900 s, the second came at 1,080 s
+            house.clock.trusted = True
+            await house.until(1_510.0)
+            assert in_force(house) == on_disk(house) == []
+
+    virtual_time.run(main())
+
+
+def test_a_charger_that_does_not_answer_keeps_its_override(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with living(SITE, LONG_STAY, tmp_path, start_at=START_AT) as house:
+            await house.until(600.0)
+            kept = await asked(house, 36_000.0)
+            house.driver.lost = {CHARGER}
+            await house.until(1_200.0)
+            house.driver.lost = set()
+            await house.until(1_300.0)
+            assert in_force(house) == on_disk(house) == [kept.id]
+
+    virtual_time.run(main())
