@@ -26,6 +26,7 @@ from hems.app.planner_loop import PlannerLoop
 from hems.app.recorder import Recorder
 from hems.app.steering import Steering
 from hems.app.stored import OffloadedOutbox, StoredSequence
+from hems.app.waiting import either
 from hems.domain.flex import Commitment, Delivery, TelemetryMinute
 from hems.domain.override import ChargeNow
 from hems.domain.site import Site
@@ -164,19 +165,25 @@ class Daemon:
             for name, task in self.steering.tasks():
                 inner.start(name, task)
             inner.start("tick", self.house.run)
-            await self.ready.wait()
-            inner.start("history", self._load_history)
-            for name, task in parts.market.tasks:
-                inner.start(name, task)
-            inner.start("planner", self.planner.run)
-            if self.session is not None:
-                inner.start("aggregator", self.session.run)
-            if parts.page is not None:
-                self.page = WebServer(self.house, host=parts.page.host, port=parts.page.port, clock=parts.clock)
-                inner.start("page", self.page.run)
-            self.started.set()
+            await either(self.ready.wait(), stop.wait())  # a first tick that fails is tried again and again
+            if not stop.is_set():
+                self._start_the_rest(inner)
             await stop.wait()
             log.info("stopping: every device goes to its resting state")
+
+    def _start_the_rest(self, inner: Supervisor) -> None:
+        """What needs a first tick."""
+        parts = self.parts
+        inner.start("history", self._load_history)
+        for name, task in parts.market.tasks:
+            inner.start(name, task)
+        inner.start("planner", self.planner.run)
+        if self.session is not None:
+            inner.start("aggregator", self.session.run)
+        if parts.page is not None:
+            self.page = WebServer(self.house, host=parts.page.host, port=parts.page.port, clock=parts.clock)
+            inner.start("page", self.page.run)
+        self.started.set()
 
     async def _first_readings(self) -> None:
         """Give devices that are there a moment, so that only absent ones are told as silent."""
