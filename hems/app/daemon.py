@@ -152,7 +152,10 @@ class Daemon:
         parts = self.parts
         outer, inner = Supervisor(parts.clock, parts.dice), Supervisor(parts.clock, parts.dice)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._close_store)
+            stack.callback(self.planner.close)
+            stack.push_async_callback(parts.disk, parts.store.close)
+            stack.push_async_callback(self.recorder.flush)
+            stack.callback(self.house.close_record)
             stack.push_async_callback(outer.stop, deadline_s=STOP_MAX_S)
             stack.push_async_callback(self.steering.rest)
             stack.push_async_callback(inner.stop, deadline_s=STOP_MAX_S)
@@ -215,12 +218,6 @@ class Daemon:
         await self.parts.disk(lambda: self.knowing.load(history, clock.now()))
         self.planner.wake()
         await asyncio.Event().wait()
-
-    async def _close_store(self) -> None:
-        self.house.close_record()
-        await self.recorder.flush()
-        await self.parts.disk(self.parts.store.close)
-        self.planner.close()
 
     def _minutes_since(self, since_at: datetime) -> list[TelemetryMinute]:
         chunks = self.parts.store.telemetry.read(since_at, since_at + LONGEST_REPORT)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from hems.app.measuring import Means
@@ -45,19 +45,25 @@ class Recorder:
         self._store = store
         self._offload = offload
         self._waiting: asyncio.Queue[Callable[[], object]] = asyncio.Queue(maxsize=WAITING_MAX)
+        self._writing: asyncio.Future[object] | None = None
         self.dropped = 0
         """Records that found the queue full, since start."""
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write until cancelled; what is being written then goes on, and :meth:`flush` waits for it."""
         while True:
             work = await self._waiting.get()
-            await self._offload(work)
+            self._writing = asyncio.ensure_future(self._offload(work))
+            await asyncio.wait({self._writing})
+            written, self._writing = self._writing, None
+            written.result()
 
     async def flush(self) -> None:
-        """Write all that is waiting."""
+        """Write all that is waiting, after the end of :meth:`run`; one that fails takes no other with it."""
+        if self._writing is not None:
+            await _tried(self._writing)
         while not self._waiting.empty():
-            await self._offload(self._waiting.get_nowait())
+            await _tried(self._offload(self._waiting.get_nowait()))
 
     def episodes(self, closed: Sequence[DecisionEpisode]) -> None:
         """Episodes that have closed."""
@@ -98,6 +104,14 @@ class Recorder:
             self.dropped += 1
             if self.dropped == 1:
                 log.warning("the disk does not keep up: records are dropped, the house goes on")
+
+
+async def _tried(writing: Awaitable[object]) -> None:
+    """Nobody starts this again at the end: what fails is told here."""
+    try:
+        await writing
+    except Exception:
+        log.exception("a record cannot be written and is lost")
 
 
 class Seconds:
