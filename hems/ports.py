@@ -273,11 +273,19 @@ class Flexibility(Protocol):
         ...
 
     async def offer(self, setpoint: Setpoint) -> Refusal | None:
-        """None: accepted, and stored so that it survives a power cut. The same event and revision again: None again."""
+        """None: accepted, and stored so that it survives a power cut. The same event and revision again: None again.
+
+        Raises:
+            OperatingError: it cannot be stored now; nothing has changed.
+        """
         ...
 
     async def cancel(self, event_id: str) -> bool:
-        """End a commitment before its time; False where there is none."""
+        """End a commitment before its time; False where there is none.
+
+        Raises:
+            OperatingError: it is ended, but a restart could bring it back; to be called again.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from hems.aggregator.gate import out_of_sequence, untimely
 from hems.aggregator.messages import AckBody, Command, SetpointMessage
 from hems.aggregator.parsing import identity_of, parse_command
-from hems.domain.errors import BadInputError
+from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.flex import Refusal, RefusalCode, Setpoint
 from hems.ports import Clock, Flexibility, MqttMessage
 
@@ -26,7 +26,11 @@ class SequenceStore(Protocol):
         ...
 
     async def keep_seq(self, seq: int) -> None:
-        """Store it; after the return it survives a power cut."""
+        """Store it; after the return it survives a power cut.
+
+        Raises:
+            OperatingError: it cannot be stored now; the one before is still the last.
+        """
         ...
 
 
@@ -43,7 +47,8 @@ class CommandJudge:
     async def answer(self, message: MqttMessage) -> AckBody:
         """Accepted or refused; the house is asked only about what is well-formed, fresh and new.
 
-        The same command again, and the same revision of an event again, get the same answer again.
+        The same command again, and the same revision of an event again, get the same answer again. Only what
+        cannot be stored is no judgement but a fault of the device: the same revision may be tried again.
         """
         if message.retained:
             text = "commands must not be retained: clear this topic and send it anew"
@@ -65,18 +70,28 @@ class CommandJudge:
             return _answer_to(command, Refusal(code=RefusalCode.REPLAY, text=text))
         if replayed := out_of_sequence(command, self._sequences.last_seq()):
             return _answer_to(command, replayed)
-        await self._sequences.keep_seq(command.seq)  # first of all: a crash from here on loses it, and never repeats it
+        try:
+            await self._sequences.keep_seq(command.seq)  # first: a crash from here on loses it, and never repeats it
+        except OperatingError as error:
+            return _answer_to(command, _fault(error))
         body = _answer_to(command, await self._ask_house(command))
         _remember(self._answers, command.id, (content, body))
         return body
 
     async def _ask_house(self, command: Command) -> Refusal | None:
-        if not isinstance(command, SetpointMessage):
-            event_id = command.body.event_id
-            if await self._flexibility.cancel(event_id):
-                return None
-            return Refusal(code=RefusalCode.STALE, text=f"there is no commitment to event {event_id}")
-        setpoint = command.setpoint
+        try:
+            if isinstance(command, SetpointMessage):
+                return await self._offer(command.setpoint)
+            return await self._cancel(command.body.event_id)
+        except OperatingError as error:
+            return _fault(error)
+
+    async def _cancel(self, event_id: str) -> Refusal | None:
+        if await self._flexibility.cancel(event_id):
+            return None
+        return Refusal(code=RefusalCode.STALE, text=f"there is no commitment to event {event_id}")
+
+    async def _offer(self, setpoint: Setpoint) -> Refusal | None:
         key = (setpoint.event_id, setpoint.revision)
         known = self._judged.get(key)
         if known is not None and known[0] != setpoint:
@@ -85,8 +100,13 @@ class CommandJudge:
         if known is not None and known[1] is not None:
             return known[1]
         refusal = await self._flexibility.offer(setpoint)
-        _remember(self._judged, key, (setpoint, refusal))
+        if refusal is None or refusal.code is not RefusalCode.DEVICE_FAULT:
+            _remember(self._judged, key, (setpoint, refusal))
         return refusal
+
+
+def _fault(error: OperatingError) -> Refusal:
+    return Refusal(code=RefusalCode.DEVICE_FAULT, text=str(error)[:TEXT_MAX])
 
 
 def _answer_to(command: Command, refusal: Refusal | None) -> AckBody:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from hems.app.shelf import Shelf
+from hems.app.shelf import Shelf, put_or_leave
 from hems.domain.errors import OperatingError
 from hems.domain.flex import Commitment, CommitmentState, Delivery, TelemetryMinute
 from hems.domain.time import Now
@@ -48,6 +48,8 @@ class Commitments:
         self._offload = offload
         self._later = later
         self._kept = dict(shelf.all())
+        self._not_on_disk: set[str] = set()
+        """Events that were cancelled while the disk did not take it."""
         self._off_minutes = 0
         starts_at = [each.setpoint.start_at for each in self._kept.values()]
         self._minutes = list(past(min(starts_at))) if starts_at else []
@@ -69,11 +71,13 @@ class Commitments:
         return found if found is not None and found.setpoint.power_at_w(at) is not None else None
 
     async def accept(self, commitment: Commitment) -> bool:
-        """Keep it from now on; False where the disk does not take it: then nothing has changed."""
+        """Keep it from now on; False where the disk does not take it: then nothing has changed.
+
+        Raises:
+            OperatingError: it cannot even be tried now; nothing has changed either.
+        """
         event_id = commitment.setpoint.event_id
-        if not await self._offload(partial(self._shelf.put, event_id, commitment)):
-            # What is not on disk now would be written with the next document, and be followed after a restart.
-            await self._offload(partial(self._shelf.remove, event_id))
+        if not await self._offload(partial(put_or_leave, self._shelf, event_id, commitment)):
             return False
         self._kept[event_id] = commitment
         self._off_minutes = 0
@@ -83,15 +87,18 @@ class Commitments:
         """End an open one, with the next tick; False where there is none.
 
         Raises:
-            OperatingError: it is ended, but a restart could bring it back: the disk does not take it.
+            OperatingError: it is ended, but a restart could bring it back: the disk does not take it. Try again.
         """
         known = self._kept.get(event_id)
-        if known is None or known.state not in OPEN:
+        if known is None or (known.state not in OPEN and event_id not in self._not_on_disk):
             return False
-        self._kept[event_id] = aborted = replace(known, state=CommitmentState.ABORTED)
-        self._news.append(self._step(aborted))
-        if not await self._offload(partial(self._shelf.put, event_id, aborted)):
+        if known.state in OPEN:
+            self._kept[event_id] = known = replace(known, state=CommitmentState.ABORTED)
+            self._news.append(self._step(known))
+        self._not_on_disk.add(event_id)
+        if not await self._offload(partial(self._shelf.put, event_id, known)):
             raise OperatingError("it is ended, but that cannot be stored now: send it again")
+        self._not_on_disk.discard(event_id)
         return True
 
     def minute(self, minute: TelemetryMinute, now: Now) -> list[Progress]:

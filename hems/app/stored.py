@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
-from hems.app.shelf import Shelf
+from hems.app.shelf import Shelf, put_or_leave
 from hems.domain.errors import OperatingError
 from hems.domain.flex import TelemetryMinute
 from hems.ports import Offload
@@ -28,10 +28,10 @@ class StoredSequence:
         """Store it.
 
         Raises:
-            OperatingError: the disk does not take it now.
+            OperatingError: the disk does not take it now; nothing has changed.
         """
-        if not await self._offload(partial(self._shelf.put, LAST_SEQUENCE, seq)):
-            raise OperatingError("the aggregator's sequence cannot be stored now")
+        if not await self._offload(partial(put_or_leave, self._shelf, LAST_SEQUENCE, seq)):
+            raise OperatingError("the disk does not take it now: nothing was changed, send it again")
 
 
 class OffloadedOutbox:

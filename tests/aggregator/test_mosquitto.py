@@ -16,10 +16,16 @@ from typing import Any
 import pytest
 
 from hems.aggregator import AggregatorSession, will_for
+from hems.aggregator.judge import SequenceStore
 from hems.aggregator.ulid import unix_ms
-from hems.domain.flex import Delivery
+from hems.app.stored import StoredSequence
+from hems.domain.errors import OperatingError
+from hems.domain.flex import Delivery, Refusal, RefusalCode, Setpoint
 from hems.runtime.clock import ScaledClock, SystemClock
 from hems.runtime.mqtt import MqttLink
+from hems.runtime.offload import DirectOffload
+from hems.store.documents import Documents
+from hems.store.findings import Findings
 from tests.support.aggregator_home import (
     AGGREGATOR,
     BASE,
@@ -31,6 +37,7 @@ from tests.support.aggregator_home import (
     minute,
 )
 from tests.support.eventually import eventually, running
+from tests.support.full_disk import FullDisk
 from tests.support.mqtt import Mosquitto, broker_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "aggregator.md"
@@ -44,7 +51,7 @@ Clock = SystemClock | ScaledClock
 class RealHome:
     """A session and its link, made for one broker."""
 
-    def __init__(self, broker: Mosquitto, clock: Clock) -> None:
+    def __init__(self, broker: Mosquitto, clock: Clock, sequences: SequenceStore | None = None) -> None:
         will = will_for(AGGREGATOR, HOME, clock=clock, dice=random.Random(1))
         self.clock = clock
         self.link = MqttLink(
@@ -63,7 +70,7 @@ class RealHome:
             home_id=HOME,
             flexibility=self.house,
             outbox=self.outbox,
-            sequences=MemorySequences(),
+            sequences=sequences or MemorySequences(),
             clock=clock,
             dice=random.Random(2),
             on_delivered=self.delivered.append,
@@ -153,6 +160,52 @@ async def test_a_setpoint_from_another_client_is_answered_within_two_seconds(tmp
                 answer = listener.bodies("ack")[-1]
                 assert (answer["reply_to"], answer["result"]) == (frame["id"], result)
         await eventually(lambda: listener.bodies("state")[-1]["online"] is False, what="the home says goodbye")
+
+
+@needs_clients
+async def test_what_the_disk_does_not_take_is_a_device_fault_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = FullDisk()
+    shelf = Documents.open(files, "sequences", kind=int, findings=Findings())
+    async with broker_in(tmp_path) as broker, listening(broker) as listener:
+        home = RealHome(broker, TrustedClock(), StoredSequence(shelf, DirectOffload()))
+        far = AggregatorEnd(home.clock)
+
+        async def answer_to(kind: str, frame: dict[str, Any]) -> str:
+            count = len(listener.bodies("ack"))
+            await publish(broker, f"{BASE}/cmd/{kind}", json.dumps(frame).encode())
+            await eventually(partial(_answered, listener, count))
+            answer = listener.bodies("ack")[-1]
+            assert answer["reply_to"] == frame["id"]
+            return str(answer["refusal"]["code"] if answer["refusal"] else answer["result"])
+
+        async def cannot_end(_: str) -> bool:
+            raise OperatingError("it is ended, but that cannot be stored now")
+
+        async def cannot_accept(_: Setpoint) -> Refusal:
+            return Refusal(code=RefusalCode.DEVICE_FAULT, text="it cannot be stored now")
+
+        async with running(home.link.run()), running(home.session.run()):
+            await eventually(lambda: listener.bodies("envelope"))
+            setpoint = far.setpoint(home.house.in_force, 1_500.0)
+            files.full = True
+            for _ in range(2):
+                assert await answer_to("setpoint", setpoint) == "device_fault"
+            assert home.house.offered == []
+            files.full = False
+            assert await answer_to("setpoint", setpoint) == "accepted"
+            with monkeypatch.context() as broken:
+                broken.setattr(home.house, "cancel", cannot_end)
+                assert await answer_to("cancel", far.cancel()) == "device_fault"
+            assert await answer_to("cancel", far.cancel()) == "accepted"
+            with monkeypatch.context() as broken:
+                broken.setattr(home.house, "offer", cannot_accept)
+                assert (
+                    await answer_to("setpoint", far.setpoint(home.house.in_force, 900.0, revision=1)) == "device_fault"
+                )
+            again = far.setpoint(home.house.in_force, 900.0, revision=1)
+            assert await answer_to("setpoint", again) == "accepted"
 
 
 @needs_clients

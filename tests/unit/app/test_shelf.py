@@ -10,21 +10,10 @@ from hems.domain.errors import OperatingError
 from hems.runtime.offload import DirectOffload
 from hems.store.documents import Documents
 from hems.store.findings import Findings
-from tests.support.crash_files import CrashFiles
+from tests.support.full_disk import FullDisk
 
 
-class FullDisk(CrashFiles):
-    """Takes nothing while it is full."""
-
-    full = False
-
-    def sync_content(self, path: str) -> None:
-        if self.full:
-            raise OSError(28, "No space left on device")
-        super().sync_content(path)
-
-
-def opened(files: CrashFiles) -> Documents[str]:
+def opened(files: FullDisk) -> Documents[str]:
     return Documents.open(files, "texts", kind=str, findings=Findings())
 
 
