@@ -132,9 +132,5 @@ class Knowing:
         recent = self._series.get(name)
         if recent is None:
             return (None,) * grid.count
-        first = int((grid.start_at - recent.start_at) / timedelta(seconds=SLOT_S))
-        values = recent.values
-        return tuple(
-            None if not 0 <= index < len(values) or (value := values[index]) is None else round(value, 1)
-            for index in range(first, first + grid.count)
-        )
+        values = (recent.at(start_at) for start_at in grid.starts())
+        return tuple(None if each is None else round(each, 1) for each in values)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hems.control.estimate import Estimate
 from hems.domain.site import DeviceId, Site
-from hems.domain.time import SLOT_S, Now, floor_to
+from hems.domain.time import SLOT_S, Now, floor_to, from_unix_s, unix_s
 
 KNOWN_MIN_RATIO = 0.5
 """A mean over less of its time is no measurement: half a slot without a meter says little about the whole."""
@@ -119,34 +119,49 @@ class Meterage:
 
 
 class Recent:
-    """The last slots of one series in memory, one value per slot, for forecasts. Gaps are None."""
+    """The last slots of one series in memory, one value per slot, for forecasts. Gaps are None.
+
+    They end with the slot that was put last, also where that lies before others: the clock was set back. What was
+    dated wrongly lies out of sight then, and what was known before is there again.
+    """
 
     def __init__(self, *, end_at: datetime, values: list[float | None], slots_max: int) -> None:
         """``values`` end at ``end_at``, a slot's edge; at most ``slots_max`` are kept."""
-        self._end_at = end_at
-        self._values = values[-slots_max:]
+        self._end = _slot(end_at)
         self._slots_max = slots_max
+        kept = values[-slots_max:]
+        self._known = {slot: each for slot, each in enumerate(kept, start=self._end - len(kept)) if each is not None}
+        """By slot since 1970, in the order in which they were put."""
 
     @property
     def start_at(self) -> datetime:
-        """Start of the oldest slot."""
-        return self._end_at - timedelta(seconds=SLOT_S * len(self._values))
+        """Start of the oldest known slot."""
+        return from_unix_s(self._start * SLOT_S)
 
     @property
     def values(self) -> tuple[float | None, ...]:
         """Oldest first."""
-        return tuple(self._values)
+        return tuple(map(self._known.get, range(self._start, self._end)))
+
+    def at(self, start_at: datetime) -> float | None:
+        """The slot that starts then."""
+        return self._known.get(_slot(start_at))
 
     def put(self, start_at: datetime, value: float | None) -> None:
-        """Add a slot; slots between are unknown, a slot that is there already is replaced (the clock was set back)."""
-        ahead = int((start_at - self._end_at) / timedelta(seconds=SLOT_S))
-        if ahead >= self._slots_max:
-            self._values, ahead = [], 0
-            self._end_at = start_at
-        if ahead < 0:
-            position = len(self._values) + ahead
-            if position >= 0:
-                self._values[position] = value
-            return
-        self._values = [*self._values, *([None] * ahead), value][-self._slots_max :]
-        self._end_at = start_at + timedelta(seconds=SLOT_S)
+        """Add a slot; slots between are unknown, a slot that is there already is replaced."""
+        slot = _slot(start_at)
+        self._end = slot + 1
+        self._known.pop(slot, None)
+        if value is not None:
+            self._known[slot] = value
+        if len(self._known) > self._slots_max:
+            del self._known[next(iter(self._known))]
+
+    @property
+    def _start(self) -> int:
+        first = self._end - self._slots_max
+        return min((slot for slot in self._known if first <= slot < self._end), default=self._end)
+
+
+def _slot(start_at: datetime) -> int:
+    return int(unix_s(start_at)) // SLOT_S

@@ -109,6 +109,23 @@ def test_each_device_may_be_lost_and_come_back_in_flight(
     assert sum(text.endswith(" answers") for text in texts) == 1
 
 
+def test_a_clock_that_was_forty_days_ahead_for_half_an_hour_costs_the_memory_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with living(SITE, DATA, tmp_path, start_at=START_AT) as house:
+            await house.until(4_000.0)
+            house.clock.step_wall(40 * 86_400.0)
+            await house.until(6_000.0)
+            house.clock.step_wall(-40 * 86_400.0)
+            await house.until(12_000.0)
+            view = house.daemon.house.plan_view()
+            past = view.load_power_w[: view.past_count]
+            # 13 quarter hours: all but the two around each step and those in between.
+            assert sum(each is not None for each in past) >= 9
+            assert past[-5:] == pytest.approx((600.0,) * 5, abs=30.0)
+
+    virtual_time.run(main())
+
+
 def test_without_a_trusted_clock_the_house_goes_by_rules_and_says_so(tmp_path: Path) -> None:
     async def main() -> None:
         async with living(SITE, DATA, tmp_path, start_at=START_AT, trusted=False) as house:

@@ -7,7 +7,7 @@ import pytest
 from hems.app.measuring import Means, Meterage, Recent
 from hems.control.estimate import estimate
 from hems.control.state import ControlState
-from hems.domain.time import Now
+from hems.domain.time import SLOT_S, Now, floor_to
 from tests.support.houses import BATTERY, GRID, PV, home_a
 from tests.support.moments import START_AT, House
 
@@ -92,3 +92,25 @@ def test_a_step_of_years_starts_a_new_history() -> None:
     recent.put(START_AT + timedelta(days=7_000), 9.0)
 
     assert recent.values == (9.0,)
+
+
+@pytest.mark.parametrize("days", [0.1, 40.0, 7_000.0, -0.1, -40.0, -7_000.0])
+def test_a_clock_that_was_wrong_for_an_hour_costs_the_history_nothing(days: float) -> None:
+    recent = Recent(end_at=START_AT, values=[1.0, 2.0, 3.0, None, 5.0, 6.0], slots_max=96)
+    wrong_at = floor_to(START_AT + timedelta(days=days), SLOT_S)
+    for slot in range(4):
+        recent.put(wrong_at + timedelta(seconds=SLOT_S * slot), 99.0)
+    recent.put(START_AT + timedelta(minutes=60), 7.0)
+    recent.put(START_AT + timedelta(minutes=75), None)
+
+    known = (1.0, 2.0, 3.0, None, 5.0, 6.0, None, None, None, None, 7.0, None)
+    assert recent.values[-len(known) :] == known
+    assert recent.start_at + timedelta(seconds=SLOT_S * len(recent.values)) == START_AT + timedelta(minutes=90)
+
+
+def test_a_clock_that_goes_to_and_fro_fills_no_memory() -> None:
+    recent = Recent(end_at=START_AT, values=[], slots_max=4)
+    for day in range(100):
+        recent.put(START_AT + timedelta(days=day % 7), float(day))
+
+    assert len(recent._known) <= 4
