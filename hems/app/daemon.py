@@ -99,7 +99,7 @@ class Daemon:
         self.steering = Steering(parts.drivers)
         self.keeper = ImageKeeper(site)
         self.knowing = Knowing(site, spot=parts.market.spot, outdoor=parts.market.outdoor, source=parts.market.source)
-        self.recorder = Recorder(parts.store, parts.disk)
+        self.recorder = Recorder(parts.store, parts.disk, has_aggregator=parts.aggregator is not None)
         self.house = RunningHouse(
             site,
             clock=clock,

@@ -38,12 +38,18 @@ def level_series(device_id: str) -> str:
 
 
 class Recorder:
-    """Hands work to the store's thread, in order."""
+    """Hands work to the store's thread, in order.
 
-    def __init__(self, store: HouseStore, offload: Offload) -> None:
-        """Record in this store."""
+    Args:
+        store: where it goes.
+        offload: the store's thread.
+        has_aggregator: somebody fetches the minutes; else a flush of each would wear the card for nobody.
+    """
+
+    def __init__(self, store: HouseStore, offload: Offload, *, has_aggregator: bool) -> None:
         self._store = store
         self._offload = offload
+        self._has_aggregator = has_aggregator
         self._waiting: asyncio.Queue[Callable[[], object]] = asyncio.Queue(maxsize=WAITING_MAX)
         self._writing: asyncio.Future[object] | None = None
         self.dropped = 0
@@ -75,8 +81,9 @@ class Recorder:
         self.later(lambda: self._store.telemetry.append_chunk(chunk))
 
     def minute(self, minute: TelemetryMinute) -> None:
-        """A minute for the aggregator."""
-        self.later(lambda: self._store.outbox.append(minute))
+        """A minute for the aggregator, if there is one."""
+        if self._has_aggregator:
+            self.later(lambda: self._store.outbox.append(minute))
 
     def slot(self, means: Means) -> None:
         """A quarter hour."""

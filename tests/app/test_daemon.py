@@ -15,10 +15,12 @@ from hems.domain.plan import Origin
 from hems.domain.reading import CarState
 from hems.domain.site import CarHabit, DeviceId
 from hems.domain.snapshot import PlainState
+from hems.domain.wiring import AggregatorWiring
 from hems.sim import virtual_time
 from hems.store.history import SlotValue
 from tests.support.houses import BATTERY, CHARGER, GRID, HEAT_PUMP, PV, home_b
 from tests.support.living import flat_market, living
+from tests.support.memory_mqtt import MemoryBroker
 from tests.support.simulated import START_AT, flat_data, stay
 
 SITE = home_b()
@@ -122,6 +124,24 @@ def test_a_clock_that_was_forty_days_ahead_for_half_an_hour_costs_the_memory_not
             # 13 quarter hours: all but the two around each step and those in between.
             assert sum(each is not None for each in past) >= 9
             assert past[-5:] == pytest.approx((600.0,) * 5, abs=30.0)
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("has_aggregator", [True, False], ids=["with an aggregator", "without one"])
+def test_minutes_wait_on_disk_for_an_aggregator_and_for_nobody_else(has_aggregator: bool, tmp_path: Path) -> None:
+    broker = MemoryBroker()
+    broker.stop()
+    wiring = AggregatorWiring(connection="b", aggregator_id="agg", home_id="home")
+
+    async def main() -> None:
+        aggregator = (wiring, broker.link()) if has_aggregator else None
+        async with living(SITE, DATA, tmp_path, start_at=START_AT, aggregator=aggregator) as house:
+            await house.until(301.0)
+            waiting = house.daemon.parts.store.outbox.pending(100)
+            assert len(waiting) == (5 if has_aggregator else 0)
+        written = [path.name for path in (tmp_path / "outbox").glob("*") if path.stat().st_size]
+        assert bool(written) is has_aggregator
 
     virtual_time.run(main())
 

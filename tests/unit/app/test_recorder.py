@@ -22,7 +22,7 @@ async def recorder_in(folder: Path) -> AsyncIterator[tuple[Recorder, ThreadOfflo
     """A recorder, and the thread of its disk."""
     store = HouseStore(folder, SystemFiles(folder), SystemClock(), ballast_bytes=65_536)
     disk = ThreadOffload("disk")
-    yield Recorder(store, disk), disk
+    yield Recorder(store, disk, has_aggregator=False), disk
     await disk(store.close)
     await disk.close(deadline_s=5.0)
 
