@@ -102,9 +102,9 @@ class History:
         return self._database.put(SPOT, rows)
 
     def spot(self, area: str, start_at: datetime, end_at: datetime) -> list[SpotPrice]:
-        """What is known of ``[start_at, end_at)``, by time."""
+        """Quarter hours that begin in ``[start_at, end_at)``, by time; the bounds may be any instants."""
         rows = self._database.rows(
-            SPOT, "area = ? AND start_s >= ? AND start_s < ?", (area, _slot_s(start_at), _seconds(end_at))
+            SPOT, "area = ? AND start_s >= ? AND start_s < ?", (area, _seconds_up(start_at), _seconds_up(end_at))
         )
         return [
             SpotPrice(
@@ -172,6 +172,11 @@ def _real(value: float | None) -> float | None:
 
 def _seconds(at: datetime) -> int:
     return (require_utc(at) - EPOCH) // timedelta(seconds=1)
+
+
+def _seconds_up(at: datetime) -> int:
+    """The first whole second that is not before an instant: rows that begin in whole seconds are bounded by it."""
+    return -((EPOCH - require_utc(at)) // timedelta(seconds=1))
 
 
 def _microseconds(at: datetime) -> int:

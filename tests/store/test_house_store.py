@@ -237,6 +237,8 @@ def test_prices_plans_and_sessions_are_kept_by_their_time(tmp_path: Path):
     later = SpotPrice(area="NL", start_at=START_AT, eur_per_kwh=-0.5, source="newer", fetched_at=START_AT + HOUR)
     history.put_spot([later])
     assert history.spot("NL", START_AT, START_AT + HOUR) == [later, spot(1), spot(2), spot(3)]
+    assert history.spot("NL", START_AT - 0.4 * HOUR, START_AT + 0.3 * HOUR) == [later, spot(1)]
+    assert history.spot("NL", START_AT + timedelta(microseconds=1), START_AT + HOUR) == [spot(1), spot(2), spot(3)]
     assert history.spot("DE-LU", START_AT, START_AT + HOUR) == []
     plugged = CarSession(device_id=CHARGER, plugged_at=START_AT, unplugged_at=None, energy_wh=0.0)
     gone = CarSession(device_id=CHARGER, plugged_at=START_AT, unplugged_at=START_AT + HOUR, energy_wh=7_000.0)
