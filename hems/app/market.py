@@ -14,12 +14,25 @@ from hems.forecast.price import PublishedPrices
 from hems.ports import Clock, Offload
 from hems.sources.keeper import PriceKeeper
 from hems.sources.prices import MARKET_ZONE, PriceSource, PublishedSpot, delivery_day, price_sources
-from hems.sources.weather import OpenMeteo, WeatherForecast
+from hems.sources.weather import OPEN_METEO_URL, OpenMeteo, WeatherForecast, WeatherSource
 from hems.sources.weather_keeper import WeatherKeeper
 from hems.store.history import SpotPrice
 from hems.store.house_store import HouseStore
 
 PRICES_KEPT = timedelta(days=36)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """Which servers are asked, without path; None: the public ones."""
+
+    prices_url: str | None = None
+    """Answers as energy-charts.info does."""
+    weather_url: str | None = None
+    """Answers as Open-Meteo does."""
+
+
+PUBLIC = Servers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +56,9 @@ def public_market(
     session: aiohttp.ClientSession,
     clock: Clock,
     dice: random.Random,
+    servers: Servers = PUBLIC,
 ) -> Market:
-    """Public servers without keys.
+    """Public servers without keys, or others that answer as they do.
 
     Args:
         site: its tariff says which area, its heat pumps whether weather matters.
@@ -54,35 +68,21 @@ def public_market(
         session: of HTTP.
         clock: house time.
         dice: spreads requests.
+        servers: which ones.
     """
     tasks: list[tuple[str, Callable[[], Awaitable[None]]]] = []
     troubles: list[Callable[[], str | None]] = []
     spot: Callable[[], PublishedPrices | None] = _nothing
     if (area := site.tariff.area) is not None:
-        keeper = price_keeper(site, area, price_sources(session, area), store=store, disk=disk, clock=clock, dice=dice)
+        sources = price_sources(session, area, servers.prices_url)
+        keeper = price_keeper(site, area, sources, store=store, disk=disk, clock=clock, dice=dice)
         tasks.append(("prices", keeper.run))
         troubles.append(keeper.trouble)
         spot = spot_of(keeper.published)
     weather: WeatherKeeper | None = None
     if place is not None and site.heat_pumps:
-        shelf = store.documents("weather", kind=WeatherForecast)
-
-        async def saved() -> WeatherForecast | None:
-            return shelf.get("latest")
-
-        async def save(forecast: WeatherForecast) -> None:
-            await disk(lambda: shelf.put("latest", forecast))
-
-        weather = WeatherKeeper(
-            OpenMeteo(session, clock),
-            latitude_deg=place[0],
-            longitude_deg=place[1],
-            zone=site.zone,
-            load=saved,
-            save=save,
-            clock=clock,
-            random_source=dice,
-        )
+        source = OpenMeteo(session, clock, servers.weather_url or OPEN_METEO_URL)
+        weather = _weather_keeper(site, place, source, store=store, disk=disk, clock=clock, dice=dice)
         tasks.append(("weather", weather.run))
         troubles.append(weather.trouble)
 
@@ -121,6 +121,37 @@ def price_keeper(
         await disk(lambda: store.history.put_spot(rows))
 
     return PriceKeeper(sources, area=area, zone=site.zone, load=load, save=save, clock=clock, random_source=dice)
+
+
+def _weather_keeper(
+    site: Site,
+    place: tuple[float, float],
+    source: WeatherSource,
+    *,
+    store: HouseStore,
+    disk: Offload,
+    clock: Clock,
+    dice: random.Random,
+) -> WeatherKeeper:
+    """A keeper whose forecast lies among the documents."""
+    shelf = store.documents("weather", kind=WeatherForecast)
+
+    async def load() -> WeatherForecast | None:
+        return shelf.get("latest")
+
+    async def save(forecast: WeatherForecast) -> None:
+        await disk(lambda: shelf.put("latest", forecast))
+
+    return WeatherKeeper(
+        source,
+        latitude_deg=place[0],
+        longitude_deg=place[1],
+        zone=site.zone,
+        load=load,
+        save=save,
+        clock=clock,
+        random_source=dice,
+    )
 
 
 def _nothing() -> None:

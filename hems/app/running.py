@@ -15,7 +15,7 @@ import aiohttp
 from hems.aggregator import will_for
 from hems.app.daemon import Daemon, Page, Parts
 from hems.app.devices import Will, connect
-from hems.app.market import Market, public_market
+from hems.app.market import PUBLIC, Market, Servers, public_market
 from hems.config import House
 from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.wiring import Wiring
@@ -43,6 +43,8 @@ class Place:
     page: Page
     ocpp_host: str
     """Address at which chargers may call; ``0.0.0.0``: from anywhere in the house."""
+    servers: Servers = PUBLIC
+    """Who is asked for prices and weather."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,9 @@ async def _parts(
     if pretence is None:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         at = None if house.location is None else (house.location.latitude_deg, house.location.longitude_deg)
-        market = public_market(house.site, at, store=store, disk=disk, session=session, clock=clock, dice=dice)
+        market = public_market(
+            house.site, at, store=store, disk=disk, session=session, clock=clock, dice=dice, servers=place.servers
+        )
     else:
         market = pretence.market
         await disk(lambda: pretence.prepare(store))

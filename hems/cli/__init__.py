@@ -145,12 +145,27 @@ def run(
     trust_clock: Annotated[
         bool, typer.Option("--trust-clock", help="Take the clock of this machine for right without a time server.")
     ] = False,
+    prices_url: Annotated[
+        str | None, typer.Option(help="A server of your own that answers as https://api.energy-charts.info does.")
+    ] = None,
+    weather_url: Annotated[
+        str | None, typer.Option(help="A server of your own that answers as https://api.open-meteo.com does.")
+    ] = None,
 ) -> None:
     """The daemon: a real house, until SIGTERM or Ctrl-C."""
     from hems.cli.run import run as start
 
     raise typer.Exit(
-        start(site, state_dir=state_dir, host=host, port=port, ocpp_host=ocpp_host, trust_clock=trust_clock)
+        start(
+            site,
+            state_dir=state_dir,
+            host=host,
+            port=port,
+            ocpp_host=ocpp_host,
+            trust_clock=trust_clock,
+            prices_url=prices_url,
+            weather_url=weather_url,
+        )
     )
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from hems.app.daemon import Daemon, Page
+from hems.app.market import Servers
 from hems.app.running import Place, run_house
 from hems.cli.text import read_text
 from hems.config import SecretFiles, load_house
@@ -18,7 +19,17 @@ from hems.runtime.notify import Notifier
 log = logging.getLogger(__name__)
 
 
-def run(site_path: Path, *, state_dir: Path, host: str, port: int, ocpp_host: str, trust_clock: bool) -> int:
+def run(
+    site_path: Path,
+    *,
+    state_dir: Path,
+    host: str,
+    port: int,
+    ocpp_host: str,
+    trust_clock: bool,
+    prices_url: str | None,
+    weather_url: str | None,
+) -> int:
     """Run the house of a site file until told to stop.
 
     Raises:
@@ -30,7 +41,12 @@ def run(site_path: Path, *, state_dir: Path, host: str, port: int, ocpp_host: st
         log.warning("%s", warning)
     house = load_house(read_text(site_path), str(site_path), secrets)
     clock = SystemClock(confirmed=(lambda: True) if trust_clock else None)
-    place = Place(state_dir=state_dir, page=Page(host=host, port=port), ocpp_host=ocpp_host)
+    place = Place(
+        state_dir=state_dir,
+        page=Page(host=host, port=port),
+        ocpp_host=ocpp_host,
+        servers=Servers(prices_url=prices_url, weather_url=weather_url),
+    )
 
     async def main() -> None:
         stop = stop_on_signals()

@@ -68,8 +68,10 @@ class PriceSource(Protocol):
         ...
 
 
-def price_sources(session: aiohttp.ClientSession, area: str) -> tuple[PriceSource, ...]:
-    """The sources of a bidding zone, the best first."""
+def price_sources(session: aiohttp.ClientSession, area: str, url: str | None = None) -> tuple[PriceSource, ...]:
+    """The sources of a bidding zone, the best first; a ``url`` names one that answers as the best."""
+    if url is not None:
+        return (EnergyCharts(session, url),)
     sources: list[PriceSource] = [EnergyCharts(session)]
     if area in AWATTAR_URLS:
         sources.append(Awattar(session, AWATTAR_URLS[area]))

@@ -27,7 +27,7 @@ SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 
 @pytest.fixture
 async def server():
-    async with running_server() as server:
+    async with running_server(Server()) as server:
         yield server
 
 
@@ -221,7 +221,7 @@ async def test_a_broken_connection_is_refused_with_a_reason(server, session, raw
 
 
 async def test_a_server_that_is_gone_is_refused_with_a_reason(session):
-    async with running_server() as server:
+    async with running_server(Server()) as server:
         url = server.url
 
     with pytest.raises(SourceTroubleError, match=r"energy-charts\.info cannot be reached"):

@@ -35,7 +35,7 @@ class At:
 
 @pytest.fixture
 async def server():
-    async with running_server() as server:
+    async with running_server(Server()) as server:
         yield server
 
 

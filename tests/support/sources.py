@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from hems.domain.time import unix_s
-from hems.sources.prices import PublishedSpot, delivery_day
+from hems.domain.time import floor_to, local_day, unix_s
+from hems.sources.prices import MARKET_ZONE, PublishedSpot, delivery_day
 
 RECORDED = Path(__file__).parents[1] / "sources" / "recorded"
 
@@ -36,6 +36,11 @@ class Server:
         head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
         self.answer = "\r\n".join([*head, "", ""]).encode() + body
 
+    def answer_to(self, path: str, query: dict[str, str]) -> bytes:
+        """Bytes for a request."""
+        del path, query
+        return self.answer
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -43,7 +48,7 @@ class Server:
             query = {key: values[0] for key, values in parse_qs(target.query).items()}
             self.asked.append((target.path, query))
             self.was_asked.set()
-            writer.write(self.answer)
+            writer.write(self.answer_to(target.path, query))
             await writer.drain()
             while self.hang:
                 if not await reader.read(1):
@@ -54,9 +59,37 @@ class Server:
             writer.close()
 
 
+class PublicServers(Server):
+    """Both public servers at once, in the form of their recorded answers, for whatever day is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.works = True
+
+    def answer_to(self, path: str, query: dict[str, str]) -> bytes:
+        if not self.works:
+            self.will_send(b"out of order", status="503 Service Unavailable")
+        elif path == "/price":
+            day = local_day(datetime.fromisoformat(query["start"]), MARKET_ZONE)
+            self.will_send(recorded("energy_charts_nl_quarter_hours") | energy_charts_day(day))
+        else:
+            self.will_send(_weather_from(floor_to(datetime.now(UTC), 86_400)))  # noqa: TID251 - it plays the world
+        return self.answer
+
+
+def _weather_from(start_at: datetime) -> Any:
+    """The recorded weather with the times of other days."""
+    answer = recorded("open_meteo_de_bilt")
+    series = answer["minutely_15"]
+    shift_s = round(unix_s(start_at)) - series["time"][0]
+    return answer | {"minutely_15": series | {"time": [each + shift_s for each in series["time"]]}}
+
+
+S = TypeVar("S", bound=Server)
+
+
 @asynccontextmanager
-async def running_server() -> AsyncIterator[Server]:
-    server = Server()
+async def running_server(server: S) -> AsyncIterator[S]:
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     server.url = f"http://127.0.0.1:{port}"
