@@ -139,6 +139,8 @@ class Daemon:
             ),
             new_id=self._new_id,
         )
+        self._outer, self._inner = Supervisor(clock, parts.dice), Supervisor(clock, parts.dice)
+        """What lasts until devices are at rest, and what ends before."""
         self.house.troubles = self._troubles
         self.house.on_tick = self._ticked
         self.session = self._session()
@@ -149,8 +151,7 @@ class Daemon:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set, then leave every device at rest and everything on disk."""
-        parts = self.parts
-        outer, inner = Supervisor(parts.clock, parts.dice), Supervisor(parts.clock, parts.dice)
+        parts, outer, inner = self.parts, self._outer, self._inner
         async with AsyncExitStack() as stack:
             stack.callback(self.planner.close)
             stack.push_async_callback(parts.disk, parts.store.close)
@@ -264,7 +265,7 @@ class Daemon:
         store = self.parts.store.findings
         found = [f"The disk does not take what is written ({place}); it is kept in memory." for place in store.failing]
         found += [text for each in (*self.parts.market.troubles, *self.parts.troubles) if (text := each()) is not None]
-        return found
+        return [*found, *self._outer.troubles(), *self._inner.troubles()]
 
     def _new_id(self) -> str:
         return new_ulid(self.parts.clock.now(), self.parts.dice)

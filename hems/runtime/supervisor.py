@@ -23,6 +23,10 @@ JITTER_RATIO: Final = 0.1
 TOLD_MAX: Final = 8
 """Different failures that are told before a part is well again: a text with a number in it would fill the log."""
 
+KEEPS_FAILING: Final = 3
+"""Failures in a row from which on a household should know: one that is over with a restart is a line in the log."""
+TROUBLE_LENGTH_MAX: Final = 200
+
 Start = Callable[[], Awaitable[None]]
 
 
@@ -34,6 +38,8 @@ class Part:
     start: Start
     failures: int = 0
     """Since the daemon started."""
+    failures_in_a_row: int = 0
+    """Since it last ran for a minute."""
     trouble: str | None = None
     """Why it failed; None before that, and when it has been well for a minute."""
     told: set[str] = field(default_factory=set)
@@ -50,6 +56,14 @@ class Supervisor:
         self._parts: dict[str, Part] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_stopping = False
+
+    def troubles(self) -> tuple[str, ...]:
+        """A sentence for each part that fails again and again."""
+        return tuple(
+            f'The part "{part.name}" of hems fails again and again: {part.trouble[:TROUBLE_LENGTH_MAX]}'
+            for part in self._parts.values()
+            if part.trouble is not None and part.failures_in_a_row >= KEEPS_FAILING
+        )
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -86,7 +100,6 @@ class Supervisor:
                 task.cancel()
 
     async def _keep(self, part: Part) -> None:
-        failures_in_a_row = 0
         while True:
             began_s = self._clock.monotonic_s()
             getting_well = asyncio.create_task(self._get_well(part))
@@ -105,8 +118,8 @@ class Supervisor:
             if self._is_stopping:
                 return
             ran_s = self._clock.monotonic_s() - began_s
-            failures_in_a_row = 1 if ran_s >= WELL_AFTER_S else failures_in_a_row + 1
-            wait_s = min(RESTART_MIN_S * 2.0 ** min(failures_in_a_row - 1, 10), RESTART_MAX_S)
+            part.failures_in_a_row = 1 if ran_s >= WELL_AFTER_S else part.failures_in_a_row + 1
+            wait_s = min(RESTART_MIN_S * 2.0 ** min(part.failures_in_a_row - 1, 10), RESTART_MAX_S)
             wait_s *= 1 + JITTER_RATIO * self._random.random()
             await self._clock.sleep_until(self._clock.monotonic_s() + wait_s)
 

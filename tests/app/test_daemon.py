@@ -1,5 +1,6 @@
 """The daemon in virtual time: useful with whatever answers, calm about what does not, and at rest when it stops."""
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -174,6 +175,28 @@ def test_without_any_price_the_fallback_of_the_site_file_counts(tmp_path: Path) 
             assert price.published_until_at is None
             assert "fallback rate of 30 ct" in price.source
             assert house.daemon.house.snapshot().plan is not None
+
+    virtual_time.run(main())
+
+
+def test_a_part_that_keeps_failing_is_on_the_page_until_it_is_well_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        is_broken = True
+
+        async def prices() -> None:
+            if is_broken:
+                raise ValueError("2026-10-05T09:07:13+00:00 is not the start of a quarter hour")
+            await asyncio.Event().wait()
+
+        market = replace(flat_market(START_AT), tasks=(("prices", prices),))
+        async with living(SITE, DATA, tmp_path, start_at=START_AT, market=market) as house:
+            await house.until(600.0)
+            (notice,) = house.daemon.house.snapshot().notices
+            assert notice.text.startswith('The part "prices" of hems fails again and again: ')
+            assert "not the start of a quarter hour" in notice.text
+            is_broken = False
+            await house.until(800.0)
+            assert house.daemon.house.snapshot().notices == ()
 
     virtual_time.run(main())
 

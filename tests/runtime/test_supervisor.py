@@ -65,6 +65,28 @@ def test_a_part_that_crashes_is_started_again_later_each_time_up_to_a_minute():
     staged(main)
 
 
+def test_a_part_that_fails_now_and_then_is_no_trouble_and_one_that_keeps_failing_is_until_it_is_well():
+    async def main(stage: Stage) -> None:
+        runs_s = iter([0.0, 0.0, 70.0, 0.0, 0.0, 0.0, 1e9])
+
+        async def work() -> None:
+            await stage.after(next(runs_s))
+            raise OperatingError("gone" * 100)
+
+        stage.supervisor.start("it", stage.part(work))
+        await stage.after(75)
+        assert len(stage.began_s) == 4
+        assert stage.supervisor.troubles() == ()
+        await stage.after(4)
+        (told,) = stage.supervisor.troubles()
+        assert told.startswith('The part "it" of hems fails again and again: gonegone')
+        assert len(told) < 300
+        await stage.after(80)
+        assert stage.supervisor.troubles() == ()
+
+    staged(main)
+
+
 def test_a_part_that_was_well_for_a_minute_begins_anew(caplog):
     async def main(stage: Stage) -> None:
         runs_s = iter([0.0, 0.0, 0.0, 0.0, 100.0, 1e9])
