@@ -87,13 +87,16 @@ class PriceKeeper:
         return f"No market prices since {since:%d %b %H:%M} ({reasons}); for {self._missing:%d %b} {instead} instead."
 
     async def run(self) -> None:
-        """Load what was saved, then fetch for ever. Nothing happens before wall time is trusted."""
+        """Load what was saved, then fetch for ever. Nothing happens before wall time is trusted.
+
+        What was saved too: which days are worth loading depends on the date, which is 1970 on a Pi that just started.
+        """
+        while not self._clock.wall_is_trusted():
+            await self._sleep(CLOCK_CHECK_S)
         for day in await self._load():
             if day.area == self._area:
                 self._days[local_day(day.start_at, MARKET_ZONE)] = day
         self._join()
-        while not self._clock.wall_is_trusted():
-            await self._sleep(CLOCK_CHECK_S)
         offset_s = self._random.uniform(0.0, SPREAD_S)
         while True:
             await self._sleep(await self._round(offset_s))

@@ -70,7 +70,7 @@ class WeatherKeeper:
         )
 
     async def run(self) -> None:
-        """Load what was saved, then fetch for ever. Nothing happens before wall time is trusted."""
+        """Load what was saved; from when wall time is trusted, fetch for ever."""
         self._latest = await self._load()
         while not self._clock.wall_is_trusted():
             await self._sleep(CLOCK_CHECK_S)
