@@ -70,17 +70,24 @@ require_root() {
     [ -n "$root" ] || [ "$(id -u)" = 0 ] || refuse "this needs root. Run it as: sudo ./install.sh ${1:-}"
 }
 
+require_own_link() {
+    local link=$root/opt/hems
+    [ -e "$link" ] || [ -L "$link" ] || return 0
+    [[ $(readlink "$link") =~ ^(/opt/)?hems\.d/ ]] ||
+        refuse "$link is there and was not made by this script. Nothing was changed; move it away first."
+}
+
 systemd_runs() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 
 install_service() {
-    local python is_example
+    local python is_example before
     umask 022
     python=$(find_python)
     require_64_bit "$python"
     require_venv "$python"
     command -v systemd-sysusers >/dev/null 2>&1 || refuse "systemd is missing; this system cannot run the service."
-    [ -L "$root/opt/hems" ] || [ ! -e "$root/opt/hems" ] ||
-        refuse "$root/opt/hems is there and was not made by this script. Move it away first."
+    require_own_link
+    before=$(readlink "$root/opt/hems" || true)
 
     # Not local: a failure ends the functions before the trap runs.
     fresh=$root/opt/hems.d/$(date -u +%Y%m%dT%H%M%SZ)-$$
@@ -100,7 +107,7 @@ install_service() {
     ln -s "hems.d/${fresh##*/}" "$root/opt/.hems.new"
     mv -T "$root/opt/.hems.new" "$root/opt/hems"
     trap - EXIT
-    remove_old_versions "${fresh##*/}"
+    remove_other_versions "${fresh##*/}" "${before##*/}"
     start_service "$is_example"
 }
 
@@ -132,11 +139,12 @@ install_configuration() {
     if cmp -s config/examples/minimal.yaml "$folder/site.yaml"; then say example; fi
 }
 
-# The version before this one stays: the daemon that still runs may load more of it, and it is the way back.
-remove_old_versions() {
+# The version that was at work stays, which is not the newest one after a step back: the daemon that still runs may load
+# more of it, and it is the way back.
+remove_other_versions() {
     local version
-    for version in $(ls -1 "$root/opt/hems.d" | sort | head -n -2); do
-        [ "$version" = "$1" ] || rm -rf "$root/opt/hems.d/$version"
+    for version in $(ls -1 "$root/opt/hems.d"); do
+        [ "$version" = "$1" ] || [ "$version" = "$2" ] || rm -rf "$root/opt/hems.d/$version"
     done
 }
 
@@ -158,13 +166,14 @@ start_service() {
 }
 
 uninstall_service() {
+    require_own_link
     if systemd_runs; then
         systemctl disable --now --quiet hems || true
     fi
     rm -rf "$root/opt/hems" "$root/opt/hems.d"
     rm -f "$root/etc/systemd/system/hems.service" "$root/etc/systemd/system/hems.service.d/clock.conf" \
         "$root/etc/sysusers.d/hems.conf" "$root/etc/tmpfiles.d/hems.conf"
-    [ ! -L "$root/usr/local/bin/hems" ] || rm -f "$root/usr/local/bin/hems"
+    [ "$(readlink "$root/usr/local/bin/hems")" != /opt/hems/bin/hems ] || rm -f "$root/usr/local/bin/hems"
     if systemd_runs; then
         systemctl daemon-reload
     fi

@@ -153,6 +153,22 @@ def test_the_second_installation_is_an_update_that_keeps_what_is_yours_and_the_w
     assert len(list((machine.root / "opt/hems.d").iterdir())) == 2
 
 
+def test_an_update_after_a_step_back_keeps_the_version_that_was_at_work(machine: Machine):
+    machine.installed()
+    good = machine.version
+    machine.installed()
+    bad = machine.version
+    link = machine.root / "opt" / "hems"
+    link.unlink()
+    link.symlink_to(good)
+
+    machine.installed()
+
+    assert (machine.root / "opt" / good / "bin" / "hems").is_file()
+    assert not (machine.root / "opt" / bad).exists(), "the version that was left is gone"
+    assert machine.version not in (good, bad)
+
+
 @pytest.mark.parametrize("failure", ["no network", "site refused"])
 def test_an_update_that_fails_changes_nothing(machine: Machine, failure: str):
     machine.installed()
@@ -173,14 +189,39 @@ def test_an_update_that_fails_changes_nothing(machine: Machine, failure: str):
         assert "Nothing was changed." in done.stderr
 
 
-def test_a_folder_of_somebody_else_is_not_replaced(machine: Machine):
-    (machine.root / "opt" / "hems").mkdir(parents=True)
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize("arguments", [(), ("uninstall",)])
+def test_what_somebody_else_has_there_is_neither_replaced_nor_taken_away(
+    machine: Machine, arguments: tuple[str, ...], is_link: bool
+):
+    folder = machine.root / ("srv/hems" if is_link else "opt/hems")
+    folder.mkdir(parents=True)
+    (folder / "theirs").write_text("years of work\n")
+    if is_link:
+        (machine.root / "opt").mkdir()
+        (machine.root / "opt/hems").symlink_to("../srv/hems")
+    command = machine.root / "usr/local/bin/hems"
+    command.parent.mkdir(parents=True)
+    command.symlink_to("/srv/hems/hems")
+    before = everything(machine.root)
 
-    done = machine.install()
+    done = machine.install(*arguments)
 
     assert done.returncode == 1
     assert "was not made by this script" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert everything(machine.root) == before
+
+
+def test_uninstalling_leaves_a_command_of_somebody_else(machine: Machine):
+    machine.installed()
+    command = machine.root / "usr/local/bin/hems"
+    command.unlink()
+    command.symlink_to("/srv/hems/hems")
+
+    machine.installed("uninstall")
+
+    assert command.readlink() == Path("/srv/hems/hems")
 
 
 @pytest.mark.parametrize("has_timesyncd", [True, False])
