@@ -157,7 +157,7 @@ start_service() {
     say "hems is installed: $root/opt/hems"
     if [ "$1" = example ]; then
         say "Now describe the house in $root/etc/hems/site.yaml, then:"
-        say "  hems check /etc/hems/site.yaml          says what is wrong, and where"
+        say "  sudo hems check /etc/hems/site.yaml     says what is wrong, and where"
         say "  sudo hems secrets set NAME              for each password in it"
         say "  sudo systemctl restart hems"
     elif ! systemd_runs; then

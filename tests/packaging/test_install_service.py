@@ -126,6 +126,7 @@ def test_a_first_installation_puts_everything_in_its_place(machine: Machine):
         "var/lib/hems": (0o700, "hems", "hems"),
     }
     assert (root / "opt/hems.d").stat().st_mode & 0o777 == 0o755, "whatever the caller's umask, the service can read it"
+    assert "sudo hems check /etc/hems/site.yaml" in told, "nobody else may read it"
     assert "sudo hems secrets set NAME" in told
     pip = [line for line in machine.notes.read_text().splitlines() if " pip install " in line]
     assert len(pip) == 2
