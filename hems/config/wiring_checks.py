@@ -7,6 +7,7 @@ from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
 from hems.config.schema import Dsmr, ModbusTcp, Mqtt, Ocpp, SiteFile
+from hems.config.topic_checks import check_topics
 from hems.config.tree import Path, Tree
 
 PROFILES: Final = ("sunspec",)
@@ -34,6 +35,7 @@ def check_wiring(file: SiteFile, tree: Tree) -> Iterator[Finding]:
     """Everything about connections that does not fit together."""
     yield from _meter_ports(file, tree)
     yield from _kinds(file, tree)
+    yield from check_topics(file, tree)
     yield from _shared_addresses(file, tree)
     yield from _shared_connections(file, tree)
     yield from _aggregator(file, tree)
@@ -117,9 +119,6 @@ def _heat_pump_topics(tree: Tree, path: Path, device: HeatPumpEntry) -> Iterator
         if relay.on == relay.off:
             message = f"on and off are both {quoted(relay.on)}"
             yield tree.error((*path, name), message, "they must differ", at_key=True)
-    if topics.block.command == topics.boost.command:
-        message = f"both relays are switched by {quoted(topics.boost.command)}"
-        yield tree.error((*path, "boost", "command"), message, "each relay has a topic of its own")
     for name, is_planned, is_measured in (
         ("room", device.comfort is not None, topics.room is not None),
         ("tank", device.tank is not None, topics.tank is not None),

@@ -239,7 +239,43 @@ CROSSCHECKS: Mistakes = {
     "one relay for two purposes": (
         "boost: {command: hp/boost/set",
         "boost: {command: »hp/block/set",
-        ('both relays are switched by "hp/block/set"',),
+        ('"hp/block/set" is already "block.command" of "Heat pump" on line 59', "each relay has a topic of its own"),
+    ),
+    "two relays that tell one state": (
+        "state: hp/state#boost",
+        "state: »hp/state#block",
+        ('"hp/state#block" is already "block.state" of "Heat pump" on line 59', "a value of its own inside a message"),
+    ),
+    "relay that hears its own commands": (
+        "boost: {command: hp/boost/set, state: hp/state#boost",
+        "boost: {command: hp/boost/set, state: »hp/boost/set#state",
+        ('"hp/boost/set#state" is already "boost.command"', "its own commands for what the device tells"),
+    ),
+    "relay switched by a thermometer": (
+        "boost: {command: hp/boost/set",
+        "boost: {command: »hp/room",
+        ('"hp/room" is already "room" of "Heat pump" on line 57', "commands need a topic of their own"),
+    ),
+    "one topic for room and tank": (
+        "tank: hp/state#tank.0",
+        "tank: »hp/room",
+        ('"hp/room" is already "room" of "Heat pump"',),
+    ),
+    "one topic for two phases": (
+        "connection: p1,",
+        "connection: broker, mqtt: {power: a/b, phases: [a/1, a/2, »a/1]},",
+        ('"a/1" is already "L1" of "Grid" on line 22',),
+    ),
+    "heat pump switched by another's relay": (
+        "tariff:\n",
+        """\
+  - {name: Annex, kind: heat_pump, connection: broker, min_power: 700 W, max_power: 2 kW,
+     tank: {volume: 100 l, temperature: 45..60 degC},
+     mqtt: {power: annex/power, tank: hp/state#tank.0, block: {command: »hp/block/set, state: annex/block},
+            boost: {command: annex/boost/set, state: annex/boost}}}
+tariff:
+""",
+        ('"hp/block/set" is already "block.command" of "Heat pump" on line 59',),
     ),
     "on that is off": (
         "      boost: {command: hp/boost/set, state: hp/state#boost, on: closed, off: open}",
