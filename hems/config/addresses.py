@@ -10,7 +10,10 @@ from hems.config.quantity import quoted, refusal
 from hems.domain.wiring import MQTT_PORT, MQTT_TLS_PORT, MqttPoint
 
 _BY_ID: Final = "/dev/serial/by-id/"
-_NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_NAME: Final = rf"{_LABEL}(?:\.{_LABEL})*"
+_NAME_MAX: Final = 253
+_INTERFACE: Final = r"[A-Za-z0-9_-]{1,15}"
 _BROKER: Final = re.compile(rf"(mqtts?)://(?:({_NAME})|\[([0-9A-Fa-f:.]+)\])(?::(\d{{1,5}}))?/?", re.ASCII)
 _TOPIC_BYTES_MAX: Final = 200
 """MQTT allows 65,535; what is longer than this is a mistake."""
@@ -36,18 +39,38 @@ def _serial_port(text: str) -> str:
     return text
 
 
-def _is_ipv6(text: str) -> bool:
+def is_host(text: str) -> bool:
+    """Whether a name or an address can be looked up; the system raises UnicodeError where a part is empty or too long.
+
+    What ends with a number is an address: 192.0.2.300 would be looked up for ever as a name that nobody has.
+    """
+    if re.fullmatch(_NAME, text, re.ASCII) is None:
+        return _is_ipv6(text)
+    return _is_ipv4(text) if text.rpartition(".")[2].isdigit() else len(text) <= _NAME_MAX
+
+
+def _is_ipv4(text: str) -> bool:
     try:
-        ipaddress.IPv6Address(text)
+        ipaddress.IPv4Address(text)
     except ValueError:
         return False
     return True
 
 
+def _is_ipv6(text: str) -> bool:
+    """An address of a link may say at which interface, as ``fe80::1%eth0``."""
+    address, mark, interface = text.partition("%")
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return not mark or re.fullmatch(_INTERFACE, interface, re.ASCII) is not None
+
+
 def _hostname(text: str) -> str:
     if re.fullmatch(rf"{_NAME}:\d{{1,5}}", text, re.ASCII):
         raise refusal(f"{quoted(text)} holds a port; write only the host here, the port is a setting of its own")
-    if not re.fullmatch(_NAME, text, re.ASCII) and not _is_ipv6(text):
+    if not is_host(text):
         raise refusal(f'{quoted(text)} is not a host name or an address, for example "192.0.2.20"')
     return text
 
@@ -56,9 +79,9 @@ def _broker(text: str) -> BrokerAddress:
     if "@" in text:
         raise refusal('must not hold a login; write "user: NAME" and "password: !secret NAME"')
     match = _BROKER.fullmatch(text)
-    if match is None or (match[4] is not None and not _is_ipv6(match[4])):
+    if match is None or not is_host(match[2] or match[3]):
         raise refusal(f'{quoted(text)} is not the address of a broker, for example "mqtts://broker.example:8883"')
-    scheme, name, _, address, port = match.groups()
+    scheme, name, address, port = match.groups()
     if port is not None and not 1 <= int(port) <= 65_535:
         raise refusal(f"{quoted(text)}: a port is a whole number from 1 to 65535")
     tls = scheme == "mqtts"

@@ -1,6 +1,9 @@
 """Whatever stands in a site file: a site or findings, inside the file, and no other exception."""
 
-from hypothesis import given, settings
+import socket
+from contextlib import suppress
+
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hems.config import Severity, check_text
@@ -65,3 +68,15 @@ def test_any_text_gives_a_site_or_findings_inside_the_file(text):
 @settings(max_examples=150, deadline=None)
 def test_any_edit_of_a_good_file_gives_a_site_or_findings_inside_the_file(text):
     assert_a_site_or_findings_inside(text)
+
+
+@given(st.from_regex(r"[a-z0-9.:%-]{1,80}", fullmatch=True))
+@example("inverter..local")
+@example("a" * 64)
+@example("fe80::1%" + "a" * 64)
+@example("::1%ö")
+def test_a_host_that_is_taken_can_be_looked_up(host):
+    """The system's look-up raises UnicodeError at names that cannot be, which no connection expects."""
+    if check_text(GOOD.replace("host: 192.0.2.20}", f"host: '{host}'}}"), "site.yaml").site is not None:
+        with suppress(OSError):
+            socket.getaddrinfo(host, 502, flags=socket.AI_NUMERICHOST)

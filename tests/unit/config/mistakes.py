@@ -126,6 +126,25 @@ SCHEMA: Mistakes = {
     "host with a port": ("192.0.2.20, unit", "»192.0.2.20:1502, unit", ("holds a port", "a setting of its own")),
     "broker at no port": ('"mqtts://broker.example:8883"', '»"mqtts://broker.example:70000"', ("1 to 65535",)),
     "host with two colons": ("192.0.2.20, unit", "»12:34:56, unit", ("not a host name or an address",)),
+    "host with two dots": ("192.0.2.20, unit", "»inverter..local, unit", ("not a host name or an address",)),
+    "host with an endless part": (
+        "192.0.2.20, unit",
+        "»" + "a" * 64 + ".local, unit",
+        ("not a host name or an address",),
+    ),
+    "host of an address beyond 255": ("192.0.2.20, unit", "»192.0.2.300, unit", ("not a host name or an address",)),
+    "host of half an address": ("192.0.2.20, unit", "»192.0.2, unit", ("not a host name or an address",)),
+    "host of an address with an empty interface": ("192.0.2.20, unit", "»'fe80::1%..', unit", ("not a host name",)),
+    "broker with two dots": (
+        '"mqtts://broker.example:8883"',
+        '»"mqtts://broker..example:8883"',
+        ("not the address of a broker",),
+    ),
+    "broker at an address beyond 255": (
+        '"mqtts://broker.example:8883"',
+        '»"mqtts://192.0.2.300:8883"',
+        ("not the address of a broker",),
+    ),
     "broker at half an address": (
         '"mqtts://broker.example:8883"',
         '»"mqtt://[12:34]"',
