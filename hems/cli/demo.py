@@ -19,6 +19,7 @@ from hems.app.daemon import Daemon, Page
 from hems.app.market import Market
 from hems.app.recorder import LOAD, sun_series
 from hems.app.running import Place, Pretence, run_house
+from hems.cli.network import require_port
 from hems.cli.run import start_log, stop_on_signals
 from hems.config import House, load_house
 from hems.domain.errors import BadInputError, OperatingError
@@ -68,6 +69,7 @@ def demo(*, house: str, speed: float, port: int, start_at: str | None, state_dir
     """
     if not 0 < speed <= SPEED_MAX:
         raise BadInputError(f"--speed: more than 0, at most {SPEED_MAX:g}, got {speed:g}")
+    require_port(port)
     _require_free(port)
     start_log()
     wanted = Wanted(

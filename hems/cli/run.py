@@ -11,6 +11,7 @@ from pathlib import Path
 from hems.app.daemon import Daemon, Page
 from hems.app.market import Servers
 from hems.app.running import Place, run_house
+from hems.cli.network import require_hosts, require_port, require_server
 from hems.cli.text import read_text
 from hems.config import SecretFiles, load_house
 from hems.runtime.clock import SystemClock
@@ -33,8 +34,12 @@ def run(
     """Run the house of a site file until told to stop.
 
     Raises:
-        OperatingError: the site file, its secrets or the state folder cannot be used.
+        OperatingError: an address, the site file, its secrets or the state folder cannot be used.
     """
+    require_port(port)
+    require_hosts(host, ocpp_host)
+    require_server("--prices-url", prices_url)
+    require_server("--weather-url", weather_url)
     start_log()
     secrets = SecretFiles(site_path, os.environ)
     if (warning := secrets.warning()) is not None:

@@ -34,6 +34,15 @@ SHUTDOWN_S = 2.0
 """Real seconds for requests under way; streams are ended before."""
 
 
+def require_loopback(host: str) -> None:
+    """The page listens where this machine alone reaches it. Raises OperatingError for every other address."""
+    if not is_loopback(host):
+        raise OperatingError(
+            f"web page: it cannot listen on {host}: there are no accounts yet, and whoever reaches it commands the "
+            "house. Use 127.0.0.1, and from elsewhere a tunnel (ssh -L 8080:localhost:8080 HOST)."
+        )
+
+
 class WebServer:
     """Implements the page and the API over a :class:`hems.ports.House`."""
 
@@ -43,11 +52,7 @@ class WebServer:
         Raises:
             OperatingError: ``host`` can be reached from other machines, and there are no accounts yet.
         """
-        if not is_loopback(host):
-            raise OperatingError(
-                f"web page: it cannot listen on {host}: there are no accounts yet, and whoever reaches it commands the "
-                "house. Use 127.0.0.1, and from elsewhere a tunnel (ssh -L 8080:localhost:8080 HOST)."
-            )
+        require_loopback(host)
         self._host = host
         self._port = port
         self._bound_port: int | None = None

@@ -280,3 +280,36 @@ def test_an_interrupted_run_leaves_no_process_and_can_be_gone_on_with(to_all: bo
         again = hems(*words, "--days", max(days()), "--resume")
         assert again.returncode == 0
         assert json.loads(again.stdout)["strategies"]["plan"]["plans_refused"] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--port", 0, r"--port: a whole number from 1 to 65535, got 0$"),
+        ("--port", -1, r"--port: .* got -1$"),
+        ("--port", 65_536, r"--port: .* got 65536$"),
+        ("--host", "0.0.0.0", r"cannot listen on 0\.0\.0\.0: there are no accounts yet"),  # noqa: S104
+        ("--host", "raspberrypi", r"cannot listen on raspberrypi: there are no accounts yet"),
+        ("--ocpp-host", "here..local", r'--ocpp-host: "here\.\.local" is not an address'),
+        ("--ocpp-host", "192.0.2.300", r'--ocpp-host: "192\.0\.2\.300" is not an address'),
+        ("--prices-url", "prices.example", r'--prices-url: "prices\.example" is not a server .* http://127'),
+        ("--prices-url", "http://prices..example", r"--prices-url: .* is not a server"),
+        ("--prices-url", "ftp://prices.example", r"--prices-url: .* is not a server"),
+        ("--prices-url", "http://me:x@prices.example", r"--prices-url: .* is not a server"),
+        ("--weather-url", "http://127.0.0.1:70000", r"--weather-url: .* is not a server"),
+        ("--weather-url", "http://127.0.0.1/path", r"--weather-url: .* without a path"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_before_anything_starts(
+    option: str, value: object, words: str, tmp_path: Path, capsys, monkeypatch
+):
+    state = tmp_path / "state"
+
+    refused(typed("run", SITE, "--state-dir", state, option, value, capsys=capsys, monkeypatch=monkeypatch), words)
+
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65_536])
+def test_a_demo_at_a_port_that_cannot_be_is_refused(port: int, capsys, monkeypatch):
+    refused(typed("demo", "--port", port, capsys=capsys, monkeypatch=monkeypatch), f"--port: .* got {port}$")
