@@ -1,4 +1,4 @@
-"""What every request passes before its route: errors as JSON, own host names only, no commands from other sites.
+"""What every request passes before its route: errors as JSON, own host names only, no requests of other sites.
 
 A page of somebody else can make the owner's browser send requests here. It cannot set the Host that this server is
 reached by (rebinding a name leaves the foreign name in it), nor hide its Origin, nor send JSON without asking first.
@@ -132,24 +132,33 @@ def host_gate(port: Callable[[], int | None]) -> Middleware:
 
 
 def origin_gate(port: Callable[[], int | None]) -> Middleware:
-    """Commands come from our own page, or from a program, and are JSON.
+    """The API is for our own page, and for programs; commands are JSON.
 
-    Browsers name the Origin of every POST; a program that names none could send any, so it is asked for none. JSON
-    keeps out forms and beacons of browsers that hide it: other sites may send it after we agreed, and we never do.
+    Browsers name the Origin of every POST, and newer ones the site of every request; a program that names none could
+    send any, so it is asked for none. Another site could not read what it asks for, but it could hold all streams, and
+    have a quote planned again and again. JSON keeps out forms and beacons of browsers that hide where they come from:
+    other sites may send it after we agreed, and we never do.
     """
 
     @web.middleware
     async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method in ("GET", "HEAD"):
+        is_read = request.method in ("GET", "HEAD")
+        if is_read and not request.path.startswith("/api/"):
             return await handler(request)
-        origins = request.headers.getall("Origin", [])
-        own = {f"http://{host}" for host in own_hosts(port() or 0)}
-        site = request.headers.get("Sec-Fetch-Site", "same-origin")
-        if not set(origins) <= own or len(origins) > 1 or site not in ("same-origin", "none"):
-            raise RefusedError(403, "Commands are taken from the page of this system only, not from another site.")
+        if not _is_own(request, port() or 0):
+            what = "The API answers" if is_read else "Commands are taken from"
+            raise RefusedError(403, f"{what} the page of this system only, not another site.")
         exists = request.match_info.http_exception is None
-        if exists and request.content_type != "application/json":
+        if not is_read and exists and request.content_type != "application/json":
             raise RefusedError(415, "Send the request as Content-Type: application/json.")
         return await handler(request)
 
     return gate
+
+
+def _is_own(request: web.Request, port: int) -> bool:
+    """Whether nothing says that it comes from another site."""
+    origins = request.headers.getall("Origin", [])
+    own = {f"http://{host}" for host in own_hosts(port)}
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    return set(origins) <= own and len(origins) <= 1 and site in ("same-origin", "none")

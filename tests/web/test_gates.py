@@ -82,6 +82,34 @@ async def test_a_page_of_another_site_cannot_command(web: Web) -> None:
     assert web.house.charged == []
 
 
+@pytest.mark.parametrize(
+    "path", ["state", "plan", "envelope", "openapi.json", "stream", "nothing", f"overrides/quote?device_id={CAR}"]
+)
+async def test_a_page_of_another_site_cannot_ask(web: Web, path: str) -> None:
+    """It could not read the answer, but hold streams until there is none for the owner, and keep the planner busy."""
+    own = web.origin
+    foreign = (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": own},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://localhost:{web.port + 1}", "Sec-Fetch-Site": "same-site"},
+    )
+    for headers in foreign:
+        async with web.http.get(f"/api/v1/{path}", headers=headers) as answer:
+            assert answer.status == 403, headers
+            assert "another site" in (await answer.json())["error"]
+    for headers in ({}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": own}):
+        async with web.http.get(f"/api/v1/{path}", headers=headers) as answer:
+            assert answer.status != 403, headers
+
+
+async def test_a_link_of_another_site_leads_to_the_page(web: Web) -> None:
+    async with web.http.get("/", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}) as answer:
+        assert answer.status == 200
+
+
 async def test_another_site_that_asks_first_is_told_nothing(web: Web) -> None:
     headers = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
     async with web.http.options("/api/v1/overrides", headers=headers) as answer:
