@@ -123,7 +123,7 @@ class WorkerProcess(Protocol):
     """A child process that speaks lines on its standard streams."""
 
     def send_line(self, line: bytes) -> None:
-        """Write one line. Raises OSError when the process is gone."""
+        """Write one line. Raises OSError or EOFError when the process is gone."""
         ...
 
     def receive_line(self, *, timeout_s: float) -> bytes | None:
@@ -131,7 +131,7 @@ class WorkerProcess(Protocol):
         ...
 
     def kill(self) -> None:
-        """End it at once and reap it."""
+        """End it at once and reap it; another thread that waits for a line gets EOFError."""
         ...
 
 

@@ -67,10 +67,10 @@ class WorkerPlanner:
         return line
 
     def close(self) -> None:
-        """End the worker; no process is left. The next problem starts another."""
-        if self._worker is not None:
-            self._worker.kill()
-        self._worker = None
+        """End the worker, from any thread; no process is left. The next problem starts another."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
 
     def _ready(self) -> WorkerProcess:
         if self._worker is None:

@@ -5,8 +5,10 @@ import resource
 import selectors
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 LINE_MAX_BYTES = 4 * 1024 * 1024
 """Longest answer read: a plan of seven days with twenty devices has half a megabyte."""
@@ -59,6 +61,10 @@ class PipeProcess:
         self._child = child
         self._stdin, self._stdout = child.stdin.fileno(), child.stdout.fileno()
         self._received = b""
+        self._is_closed = False
+        self._in_use = threading.Lock()
+        """Whoever talks over the pipes holds it, and they are closed with it: a descriptor that is closed under a thread
+        that waits for it wakes nobody, and its number may soon be that of another file."""
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)
 
@@ -72,7 +78,12 @@ class PipeProcess:
 
         Raises:
             OSError: the process is gone, does not read, or has said something that nobody asked for.
+            EOFError: it was ended by :meth:`kill`.
         """
+        with self._talking():
+            self._send(line)
+
+    def _send(self, line: bytes) -> None:
         if self._received or _ready(self._stdout, selectors.EVENT_READ, 0.0):
             raise OSError("it ended, or wrote a line that was not asked for")
         rest = memoryview(line + b"\n")
@@ -89,6 +100,10 @@ class PipeProcess:
             EOFError: the process is gone.
             OSError: the line is longer than 4 MiB.
         """
+        with self._talking():
+            return self._receive(timeout_s)
+
+    def _receive(self, timeout_s: float) -> bytes | None:
         deadline_s = _monotonic_s() + timeout_s
         pieces = [self._received]
         length = len(self._received)
@@ -106,13 +121,22 @@ class PipeProcess:
         line, _, self._received = b"".join(pieces).partition(b"\n")
         return line
 
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        with self._in_use:
+            if self._is_closed:
+                raise EOFError("it was ended")
+            yield
+
     def kill(self) -> None:
-        """End it at once and reap it; does nothing the second time."""
+        """End it at once and reap it, from any thread: one that waits for it hears of its end. Once is enough."""
         self._child.kill()
         self._child.wait()
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                pipe.close()
+        with self._in_use:
+            self._is_closed = True
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _ready(descriptor: int, event: int, timeout_s: float) -> bool:

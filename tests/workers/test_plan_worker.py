@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,33 @@ def test_a_misbehaving_worker_never_gets_a_plan_through(spawner: Spawner, name: 
             with pytest.raises(WorkerError, match=words) as caught:
                 checked_plan(PROBLEM, planner.answer(PROBLEM))
             assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_worker_that_is_ended_by_another_thread_keeps_nobody_waiting(spawner: Spawner):
+    """A stop ends the worker while the planner's thread waits for its plan, on one core as on a busy machine."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        for _ in range(20):
+            with WorkerPlanner(spawner, module="tests.support.bad_workers.silent") as planner:
+                waiting = threading.Thread(target=_expect_trouble, args=(planner,), daemon=True)
+                waiting.start()
+                while not spawner.running():
+                    waiting.join(0.01)
+                waiting.join(0.1)
+
+                planner.close()
+
+                waiting.join(3.0)
+                assert not waiting.is_alive()
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def _expect_trouble(planner: WorkerPlanner) -> None:
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # wakes last
+    with pytest.raises(WorkerError):
+        planner.answer(PROBLEM)
 
 
 def test_a_worker_without_memory_for_the_solver_is_an_error():
