@@ -2,10 +2,11 @@
 
     python -m tests.soak.offline --days 30
 
-Every price source fails from the first moment, there is no weather, the aggregator's broker is never there, the wall
-clock drifts by 2 s a day. Ticks and physics in steps of ten seconds. Prints plans, where prices came from day by day,
-what the log said, the outbox on disk and what the page answers at the end; exits with 1 where something is not as
-promised.
+The market is that of a real house: prices of the last weeks are on disk, servers on loopback answer for prices and
+weather over HTTP on the first day, and from then on nobody listens there. The daemon starts in the midst of a quarter
+hour, the aggregator's broker is never there, the wall clock drifts by 2 s a day. Ticks and physics in steps of ten
+seconds. Prints plans, where prices came from day by day, days with a weather forecast, what the log said, the outbox on
+disk and what the page answers at the end; exits with 1 where something is not as promised.
 """
 
 import argparse
@@ -16,13 +17,16 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from hems.app.daemon import Page
-from hems.app.market import Market, price_keeper, spot_of
+from hems.app.market import Market, Servers, public_market
 from hems.config import load_site
 from hems.domain.site import CarHabit
 from hems.domain.wiring import AggregatorWiring
@@ -31,31 +35,21 @@ from hems.sim import virtual_time
 from hems.sim.demo import site_text
 from hems.sim.demo.prices import synthetic_prices
 from hems.sim.servers.truth import demo_data
-from hems.sources.answer import SourceTroubleError
-from hems.sources.prices import PublishedSpot
 from hems.store.history import SpotPrice
 from hems.store.house_store import HouseStore
 from tests.support.living import Living, direct, living
 from tests.support.memory_mqtt import MemoryBroker
+from tests.support.sources import PublicServers, running_server
 
 START_AT = datetime(2026, 6, 16, 4, 30, tzinfo=UTC)
+AHEAD_S = 433.7
+PLACE = (52.09, 5.12)
 STEP_S = 10
 DRIFT_RATIO = 2.0 / 86_400
 OUTBOX_MAX_BYTES = 64 * 2**20
 KNOWN_DAYS = 20
-
-
-class NoNetwork:
-    """A price source that nobody reaches."""
-
-    name = "unreachable"
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    async def fetch(self, area: str, day: date) -> PublishedSpot:
-        self.asked += 1
-        raise SourceTroubleError(f"{self.name}: no route to it, asked for {area} {day}")
+ONLINE_DAYS = 1
+TOLD = ("No market prices since", "No weather forecast since")
 
 
 class Lines(logging.Handler):
@@ -75,7 +69,7 @@ async def live(days: int, folder: Path) -> dict[str, Any]:
     site = load_site(site_text("full", p1_port=1, modbus_port=1), "full")
     habit = CarHabit(departure_s=27_000, energy_wh=10_000.0)
     site = replace(site, chargers=tuple(replace(each, habit=habit) for each in site.chargers))
-    source, broker = NoNetwork(), MemoryBroker()
+    broker = MemoryBroker()
     broker.stop()
     lines = Lines()
     logging.getLogger("hems").addHandler(lines)
@@ -83,30 +77,44 @@ async def live(days: int, folder: Path) -> dict[str, Any]:
 
     def market_of(store: HouseStore, clock: Clock) -> Market:
         store.history.put_spot(_known_prices(site.zone))
-        keeper = price_keeper(site, "NL", [source], store=store, disk=direct, clock=clock, dice=random.Random(1))
-        return Market(
-            spot=spot_of(keeper.published),
-            outdoor=lambda: None,
-            source="day-ahead NL",
-            tasks=(("prices", keeper.run),),
-            troubles=(keeper.trouble,),
+        public.now = clock.now
+        return public_market(
+            site,
+            PLACE,
+            store=store,
+            disk=direct,
+            session=session,
+            clock=clock,
+            dice=random.Random(1),
+            servers=Servers(prices_url=public.url, weather_url=public.url),
         )
 
     sources: list[str] = []
-    async with living(
-        site,
-        demo_data(site, START_AT, days=days + 1),
-        folder,
-        start_at=START_AT,
-        market_of=market_of,
-        step_s=STEP_S,
-        aggregator=(AggregatorWiring(connection="b", aggregator_id="agg", home_id="home"), broker.link()),
-        page=Page(host="127.0.0.1", port=0),
-    ) as house:
+    weather_days = 0
+    internet, public = AsyncExitStack(), PublicServers()
+    await internet.enter_async_context(running_server(public))
+    async with (
+        internet,
+        aiohttp.ClientSession() as session,
+        living(
+            site,
+            demo_data(site, START_AT, days=days + 1),
+            folder,
+            start_at=START_AT,
+            ahead_s=AHEAD_S,
+            market_of=market_of,
+            step_s=STEP_S,
+            aggregator=(AggregatorWiring(connection="b", aggregator_id="agg", home_id="home"), broker.link()),
+            page=Page(host="127.0.0.1", port=0),
+        ) as house,
+    ):
         house.clock.drift_wall(DRIFT_RATIO)
         for day in range(1, days + 1):
             await house.until(day * 86_400.0)
             sources.append(house.daemon.house.snapshot().price.source)
+            weather_days += house.daemon.parts.market.outdoor() is not None
+            if day == ONLINE_DAYS:
+                await internet.aclose()
         state = await _page(house)
         pending = len(house.daemon.parts.store.outbox.pending(10**7))
         plans = house.daemon.planner.plans
@@ -118,7 +126,8 @@ async def live(days: int, folder: Path) -> dict[str, Any]:
         "plans": plans,
         "plan_trouble_at_the_end": refused,
         "price_sources": _runs(sources),
-        "requests_to_price_sources": source.asked,
+        "weather_days": weather_days,
+        "requests_answered": dict(Counter(path for path, _ in public.asked)),
         "unmet_car_wh": round(house.driver.house.totals.unmet_car_wh),
         "discomfort_degree_h": round(house.driver.house.totals.discomfort_degree_h, 1),
         "fuse_exceeded_s": house.driver.house.totals.fuse_exceeded_s,
@@ -126,6 +135,7 @@ async def live(days: int, folder: Path) -> dict[str, Any]:
         "outbox_bytes": outbox_bytes,
         "records_dropped": dropped,
         "page_mode_at_the_end": state["mode"],
+        "page_notices_at_the_end": [each["text"] for each in state["notices"]],
         "log_lines": sum(lines.counts.values()),
         "log_troubles": {f"{level}: {words}": n for (level, words), n in lines.counts.items() if level != "INFO"},
     }
@@ -148,7 +158,7 @@ async def _page(house: Living) -> dict[str, Any]:
 def _known_prices(zone: Any) -> list[SpotPrice]:
     """What was published before the network went."""
     rows = []
-    for days in range(-KNOWN_DAYS, 1):
+    for days in range(-KNOWN_DAYS, 0):
         curve = synthetic_prices(START_AT.date() + timedelta(days=days), zone)
         rows += [
             SpotPrice(area="NL", start_at=at, eur_per_kwh=price, source="made up", fetched_at=START_AT)
@@ -169,15 +179,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         figures = virtual_time.run(live(wanted.days, Path(folder)))
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
-    kept = (
-        figures["plans"] >= wanted.days * 96
-        and figures["minutes_waiting_for_the_aggregator"] >= wanted.days * 1_440 - 2
+    sys.exit(0 if _is_as_promised(figures, wanted.days) else 1)
+
+
+def _is_as_promised(figures: dict[str, Any], days: int) -> bool:
+    sources, troubles = figures["price_sources"], figures["log_troubles"]
+    return (
+        figures["plans"] >= days * 96
+        and figures["minutes_waiting_for_the_aggregator"] >= days * 1_440 - 2
         and figures["outbox_bytes"] <= OUTBOX_MAX_BYTES
         and figures["records_dropped"] == 0
         and figures["page_mode_at_the_end"] == "normal"
         and figures["fuse_exceeded_s"]["main"] == 0
+        # Both days of prices and an hourly forecast came over the socket, were used, and were missed when they were gone.
+        and figures["requests_answered"].get("/price", 0) == ONLINE_DAYS + 1
+        and figures["requests_answered"].get("/v1/forecast", 0) >= ONLINE_DAYS * 20
+        and sources.get("day-ahead NL", 0) == figures["weather_days"] == ONLINE_DAYS
+        and all(sum(n for told, n in troubles.items() if words in told) == 1 for words in TOLD)
+        and all(any(words in each for each in figures["page_notices_at_the_end"]) for words in TOLD)
+        and not any(each.startswith("ERROR") for each in troubles)
     )
-    sys.exit(0 if kept else 1)
 
 
 if __name__ == "__main__":

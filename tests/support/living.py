@@ -154,6 +154,7 @@ async def living(
     folder: Path,
     *,
     start_at: datetime,
+    ahead_s: float = 0.0,
     market: Market | None = None,
     market_of: Callable[[HouseStore, Clock], Market] | None = None,
     step_s: int = 1,
@@ -165,8 +166,11 @@ async def living(
     stored_ratio: float = 0.5,
     disk: Offload = direct,
 ) -> AsyncIterator[Living]:
-    """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`."""
-    clock = VirtualClock(start_at, trusted=trusted)
+    """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`.
+
+    ``ahead_s``: of its clock before the house's data, which begin with a quarter hour; a daemon rarely does.
+    """
+    clock = VirtualClock(start_at + timedelta(seconds=ahead_s), trusted=trusted)
     house = SimHouse(
         site,
         data,
