@@ -115,29 +115,32 @@ async def live(days: int, folder: Path) -> dict[str, Any]:
             weather_days += house.daemon.parts.market.outdoor() is not None
             if day == ONLINE_DAYS:
                 await internet.aclose()
-        state = await _page(house)
-        pending = len(house.daemon.parts.store.outbox.pending(10**7))
-        plans = house.daemon.planner.plans
-        refused = house.daemon.planner.trouble
-        dropped = house.daemon.recorder.dropped
-    outbox_bytes = sum(each.stat().st_size for each in (folder / "outbox").iterdir())
-    return {
+        figures = await _figures(house)
+    return figures | {
         "days": days,
-        "plans": plans,
-        "plan_trouble_at_the_end": refused,
         "price_sources": _runs(sources),
         "weather_days": weather_days,
         "requests_answered": dict(Counter(path for path, _ in public.asked)),
-        "unmet_car_wh": round(house.driver.house.totals.unmet_car_wh),
-        "discomfort_degree_h": round(house.driver.house.totals.discomfort_degree_h, 1),
-        "fuse_exceeded_s": house.driver.house.totals.fuse_exceeded_s,
-        "minutes_waiting_for_the_aggregator": pending,
-        "outbox_bytes": outbox_bytes,
-        "records_dropped": dropped,
-        "page_mode_at_the_end": state["mode"],
-        "page_notices_at_the_end": [each["text"] for each in state["notices"]],
+        "outbox_bytes": sum(each.stat().st_size for each in (folder / "outbox").iterdir()),
         "log_lines": sum(lines.counts.values()),
         "log_troubles": {f"{level}: {words}": n for (level, words), n in lines.counts.items() if level != "INFO"},
+    }
+
+
+async def _figures(house: Living) -> dict[str, Any]:
+    """What the house says at the end."""
+    state = await _page(house)
+    totals = house.driver.house.totals
+    return {
+        "plans": house.daemon.planner.plans,
+        "plan_trouble_at_the_end": house.daemon.planner.trouble,
+        "unmet_car_wh": round(totals.unmet_car_wh),
+        "discomfort_degree_h": round(totals.discomfort_degree_h, 1),
+        "fuse_exceeded_s": totals.fuse_exceeded_s,
+        "minutes_waiting_for_the_aggregator": len(house.daemon.parts.store.outbox.pending(10**7)),
+        "records_dropped": house.daemon.recorder.dropped,
+        "page_mode_at_the_end": state["mode"],
+        "page_notices_at_the_end": [each["text"] for each in state["notices"]],
     }
 
 
@@ -191,7 +194,7 @@ def _is_as_promised(figures: dict[str, Any], days: int) -> bool:
         and figures["records_dropped"] == 0
         and figures["page_mode_at_the_end"] == "normal"
         and figures["fuse_exceeded_s"]["main"] == 0
-        # Both days of prices and an hourly forecast came over the socket, were used, and were missed when they were gone.
+        # Two days of prices and an hourly forecast came over the socket, were used, and were missed once they were gone.
         and figures["requests_answered"].get("/price", 0) == ONLINE_DAYS + 1
         and figures["requests_answered"].get("/v1/forecast", 0) >= ONLINE_DAYS * 20
         and sources.get("day-ahead NL", 0) == figures["weather_days"] == ONLINE_DAYS
