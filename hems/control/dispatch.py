@@ -7,24 +7,20 @@ it is plugged in, heat runs by thermostat. Nothing here protects anything; that 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hems.control import cars, heat
+from hems.control import batteries, cars, heat
 from hems.control.estimate import Estimate
-from hems.control.guard import Want
+from hems.control.guard import Want, lease_s
 from hems.control.intent import Intent
 from hems.control.merit import Cleared, Storage, clear
-from hems.control.moment import Moment, moment_of
+from hems.control.moment import RULES_BUY, RULES_SELL, Moment, moment_of
 from hems.control.state import ControlState, HeatSlot
 from hems.control.trade_reasons import battery_reason, car_reason
 from hems.domain import reasons
 from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Authority
-from hems.domain.plan import CarPlan, Plan, Purpose
-from hems.domain.reading import BatteryValues
-from hems.domain.site import Battery, DeviceId
+from hems.domain.plan import CarPlan, Plan
+from hems.domain.site import DeviceId
 from hems.domain.time import Now
-
-RULES_BUY, RULES_WORTH, RULES_SELL = 1.0, 0.5, 0.0
-"""Prices that make the merit order a plain self-consumption rule: store every surplus, cover every load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +63,7 @@ def dispatch(
                 )
             )
     storages += [
-        _battery_storage(battery, seen.batteries[battery.id], moment)
+        batteries.storage_of(battery, seen.batteries[battery.id], moment, lease_s=lease_s(state, now))
         for battery in state.site.batteries
         if battery.id in seen.batteries
     ]
@@ -104,57 +100,29 @@ def _follows_setpoint(
 ) -> dict[DeviceId, Intent]:
     """Batteries that together bring the house to the power asked for; empty without a setpoint, or blind.
 
-    The rest of the house goes on as planned; what it does is measured and met. Several batteries share by their power.
+    The rest of the house goes on as planned; what it does is measured and met. Several batteries share by what each
+    can do; one whose charge is unknown can do nothing.
     """
     power_w = None if asked.setpoint is None or not now.wall_trusted else asked.setpoint.power_at_w(now.at)
-    batteries = [each for each in state.site.batteries if each.id in seen.batteries]
-    if asked.setpoint is None or power_w is None or seen.residual_w is None or not batteries:
+    able = [
+        (each, batteries.able_power(each, values, lease_s(state, now)))
+        for each in state.site.batteries
+        if (values := seen.batteries.get(each.id)) is not None and values.stored_wh is not None
+    ]
+    if asked.setpoint is None or power_w is None or seen.residual_w is None or not able:
         return {}
     others = _clear(net_w, [each for each in storages if each.device_id in planned_cars], moment)
     drawn_w = sum(min(each.power_w, seen.power_w(device_id) or 0.0) for device_id, each in others.items())
-    missing_w = power_w - net_w - drawn_w
     reason = reasons.FollowsSetpoint(power_w=round(power_w, 1), until_at=asked.setpoint.end_at)
-    able_w = sum(each.charge_power_max_w if missing_w > 0 else each.discharge_power_max_w for each in batteries)
-    intents = {}
-    for each in batteries:
-        own_w = each.charge_power_max_w if missing_w > 0 else each.discharge_power_max_w
-        share_w = missing_w * own_w / able_w
-        want = Want(device_id=each.id, power_w=share_w, authority=Authority.SETPOINT)
-        intents[each.id] = Intent(want=want, reason=reason)
-    return intents
+    return {
+        device_id: Intent(want=Want(device_id=device_id, power_w=each_w, authority=Authority.SETPOINT), reason=reason)
+        for device_id, each_w in batteries.shared_w(power_w - net_w - drawn_w, able).items()
+    }
 
 
 def _clear(net_w: float, storages: Sequence[Storage], moment: Moment | None) -> dict[DeviceId, Cleared]:
     buy_at, sell_at = (moment.buy_at, moment.sell_at) if moment is not None else (RULES_BUY, RULES_SELL)
     return clear(net_w, storages, import_price_eur_per_kwh=buy_at, export_price_eur_per_kwh=sell_at)
-
-
-def _battery_storage(battery: Battery, values: BatteryValues, moment: Moment | None) -> Storage:
-    planned_w, worth = 0.0, None
-    holds = False
-    if moment is not None:
-        for each in moment.plan.batteries:
-            if each.device_id == battery.id:
-                planned_w = each.power_w[moment.slot]
-                worth = None if each.value_eur_per_kwh is None else each.value_eur_per_kwh[moment.slot]
-                holds = worth is None and each.purpose[moment.slot] is Purpose.HOLD
-    if worth is not None:
-        bid = worth * battery.charge_efficiency_ratio
-        ask = max(worth, 0.0) / battery.discharge_efficiency_ratio
-    else:
-        middle = RULES_WORTH if moment is None else (max(moment.buy_at, 0.0) + moment.sell_at) / 2
-        bid = ask = middle
-    full = values.stored_wh is not None and values.stored_wh >= battery.ceiling_wh
-    empty = values.stored_wh is not None and values.stored_wh <= battery.floor_wh
-    return Storage(
-        device_id=battery.id,
-        charge_power_min_w=0.0,
-        charge_power_max_w=0.0 if full or holds else battery.charge_power_max_w,
-        discharge_power_max_w=0.0 if empty or holds else battery.discharge_power_max_w,
-        bid_eur_per_kwh=bid,
-        ask_eur_per_kwh=ask,
-        planned_power_w=planned_w,
-    )
 
 
 def _storage_intent(
@@ -200,12 +168,13 @@ def _own_use_w(
     """What could be used at home now [W].
 
     Storages count with all that they would take, not with what they take: while production is held back no surplus is
-    measured, and they would wait for it for ever. A battery that is nearly full would take no more than it says.
+    measured, and they would wait for it for ever. A battery that is nearly full would take no more than it can.
     """
-    storing = {each.device_id: each.charge_power_max_w for each in storages if each.bid_eur_per_kwh > sell_at}
-    for device_id, battery in seen.batteries.items():
-        if device_id in storing and battery.charge_power_max_w is not None:
-            storing[device_id] = min(storing[device_id], max(0.0, battery.charge_power_max_w))
+    storing = {
+        each.device_id: each.able_power.clamp(each.charge_power_max_w)
+        for each in storages
+        if each.bid_eur_per_kwh > sell_at
+    }
     others_w = sum(_counted_w(seen, intent) for device_id, intent in intents.items() if device_id not in storing)
     return max(0.0, residual_w + others_w + sum(storing.values()))
 

@@ -88,6 +88,12 @@ class _Shift:
     all_peak_w: float
 
 
+def lease_s(state: ControlState, now: Now) -> float:
+    """How long a command of this tick holds [s]."""
+    gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
+    return min(max(LEASE_MIN_S, LEASE_TICKS * gap_s), LEASE_MAX_S)
+
+
 def permit(
     state: ControlState, seen: Estimate, wants: Mapping[DeviceId, Want], limits: Sequence[Limit], now: Now
 ) -> Permitted:
@@ -101,13 +107,12 @@ def permit(
         now: this tick.
     """
     site = state.site
-    gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
     room = headroom(state, seen, now)
     peak_w = sum(plant.peak_w for plant in site.pv if plant.curtailable)
     shift = _Shift(
         seen=seen,
         now=now,
-        lease=Lease(granted_mono_s=now.mono_s, duration_s=min(max(LEASE_MIN_S, LEASE_TICKS * gap_s), LEASE_MAX_S)),
+        lease=Lease(granted_mono_s=now.mono_s, duration_s=lease_s(state, now)),
         room=room,
         connection=exchange(site, seen, limits, room.reserve_w),
         undecided_peak_w=peak_w,

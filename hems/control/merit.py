@@ -9,10 +9,12 @@ Storages trade with the house and the grid, not with each other: a battery whose
 not charge the car while that waits for a price.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from hems.domain.power import PowerRange
 from hems.domain.site import DeviceId
 
 TIE_EUR_PER_KWH = 0.0015
@@ -52,9 +54,12 @@ class Storage:
     """What it takes at present [W]: a car asleep, tapering or held back draws less than it is offered, and nobody
     else may count on more. None: it draws what it is told."""
 
+    able_power: PowerRange = PowerRange(lower_w=-math.inf, upper_w=math.inf)
+    """What it can do at present. It may be told more, so that the guard says what limits it; nobody counts on it."""
+
     def expected_w(self, told_w: float) -> float:
         """Power that the others may count on when this storage is told a power [W]."""
-        return told_w if self.drawn_power_w is None else min(told_w, self.drawn_power_w)
+        return self.able_power.clamp(told_w if self.drawn_power_w is None else min(told_w, self.drawn_power_w))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +109,14 @@ def _as_planned(storage: Storage) -> Cleared:
 
 def _keep_out_of_grid(net_w: float, storages: Sequence[Storage], powers: dict[DeviceId, Cleared]) -> None:
     """Planned discharges only as far as the house and the other storages draw: the plan's load may not be there."""
-    drawn_w = net_w + sum(max(each.expected_w(powers[each.device_id].power_w), 0.0) for each in storages)
-    given_w = -sum(min(cleared.power_w, 0.0) for cleared in powers.values())
+    expected_w = {each.device_id: each.expected_w(powers[each.device_id].power_w) for each in storages}
+    drawn_w = net_w + sum(max(each_w, 0.0) for each_w in expected_w.values())
+    given_w = -sum(min(each_w, 0.0) for each_w in expected_w.values())
     if given_w > max(drawn_w, 0.0):
         share_ratio = max(drawn_w, 0.0) / given_w
         for device_id, cleared in powers.items():
             if cleared.power_w < 0:
-                powers[device_id] = replace(cleared, power_w=cleared.power_w * share_ratio)
+                powers[device_id] = replace(cleared, power_w=expected_w[device_id] * share_ratio)
 
 
 def _against_grid(storage: Storage, buy_at: float, sell_at: float) -> Cleared:
@@ -182,7 +188,8 @@ def _cover_load(missing_w: float, storages: Iterable[Storage], powers: dict[Devi
             given_w = min(given_w, max(-storage.planned_power_w + min(cleared.power_w, 0.0), 0.0))
         if given_w > 0:
             trade = cleared.trade if cleared.trade is Trade.SELLS else Trade.COVERS_LOAD
-            powers[storage.device_id] = Cleared(power_w=cleared.power_w - given_w, trade=trade)
-            missing_w -= given_w
+            told_w = cleared.power_w - given_w
+            powers[storage.device_id] = Cleared(power_w=told_w, trade=trade)
+            missing_w = max(0.0, missing_w - storage.expected_w(cleared.power_w) + storage.expected_w(told_w))
         elif cleared.trade is Trade.IDLE:
             powers[storage.device_id] = Cleared(power_w=0.0, trade=Trade.KEEPS)

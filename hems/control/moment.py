@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from hems.domain.plan import Plan
 from hems.domain.time import Now
 
+RULES_BUY, RULES_WORTH, RULES_SELL = 1.0, 0.5, 0.0
+"""Prices that make the merit order a plain self-consumption rule: store every surplus, cover every load."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:

@@ -3,10 +3,12 @@
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hems.control.merit import Cleared, Storage, Trade, clear
+from hems.domain.power import PowerRange
 from hems.domain.site import DeviceId
 
 STEP_W = 500
@@ -144,3 +146,33 @@ def test_who_finds_nothing_left_is_idle_and_gives_no_reason_of_price() -> None:
     cleared = clear(-3_000.0, [battery, car], import_price_eur_per_kwh=0.30, export_price_eur_per_kwh=-0.03)
     assert cleared[DeviceId("car")] == Cleared(power_w=3_000.0, trade=Trade.STORES_SURPLUS)
     assert cleared[DeviceId("battery")] == Cleared(power_w=0.0, trade=Trade.IDLE)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    net=st.integers(-8, 8),
+    storages=continuous_storages(),
+    buy_at=prices,
+    sell_at=prices,
+    able=st.lists(prices.map(abs), min_size=3, max_size=3),
+)
+def test_a_storage_that_can_do_less_at_present_counts_like_a_smaller_one(
+    net: int, storages: list[Storage], buy_at: float, sell_at: float, able: list[float]
+) -> None:
+    """What it cannot do, the others do: all together move what they would if its nameplate were that small."""
+    abilities = [PowerRange(lower_w=-2_000.0 * each, upper_w=1_000.0 * each) for each in able[: len(storages)]]
+    limited = [replace(each, able_power=able) for each, able in zip(storages, abilities, strict=False)]
+    smaller = [
+        replace(
+            each,
+            charge_power_max_w=min(each.charge_power_max_w, each.able_power.upper_w),
+            discharge_power_max_w=min(each.discharge_power_max_w, -each.able_power.lower_w),
+        )
+        for each in limited
+    ]
+
+    def moved_w(given: list[Storage]) -> list[float]:
+        cleared = clear(float(net * STEP_W), given, import_price_eur_per_kwh=buy_at, export_price_eur_per_kwh=sell_at)
+        return [each.expected_w(cleared[each.device_id].power_w) for each in given]
+
+    assert moved_w(limited) == pytest.approx(moved_w(smaller))
