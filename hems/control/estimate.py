@@ -1,6 +1,6 @@
 """From readings to what the house is doing: power balance, residual load, who is silent."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from hems.control.plausible import (
 )
 from hems.control.residual import Span
 from hems.control.state import ControlState, Drawn, HourHigh
-from hems.domain.power import VOLTAGE_V, PhaseValues, spread
+from hems.domain.power import VOLTAGE_V, Phase, PhaseValues, spread
 from hems.domain.reading import (
     BatteryValues,
     ChargerValues,
@@ -56,6 +56,8 @@ class Estimate:
     """Grid power less all metered devices [W]; None without a grid reading."""
     residual_high_w: PhaseValues | None
     """Highest one-second residual load per phase since the tick before; None without a grid reading [W]."""
+    masked_w: PhaseValues
+    """Load per phase that silent devices may be feeding, so that the residual does not show it, >= 0 [W]."""
     residual_highs: tuple[HourHigh, ...]
     silent: frozenset[DeviceId]
     device_phase_w: PhaseValues
@@ -112,7 +114,8 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     # The meter lags behind the devices: its high may still hold what a device drew a moment ago. For this tick that is
     # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
     drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
-    lasting = None if grid is None or high is None else high.lowest_with(_phase_high(site, grid, drawn))
+    masked_w = _masked(site, silent, grid)
+    lasting = None if grid is None or high is None else high.lowest_with(_phase_high(site, grid, drawn)) + masked_w
     overdrawing = _overdrawing(state, {**batteries, **chargers, **heat_pumps}, now)
     return Estimate(
         grid=grid,
@@ -122,6 +125,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         heat_pumps=heat_pumps,
         residual_w=residual_w,
         residual_high_w=high,
+        masked_w=masked_w,
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
         device_phase_w=devices,
@@ -213,6 +217,28 @@ def _phase_high(site: Site, grid: GridValues, devices: PhaseValues) -> PhaseValu
     if grid.phase_power_high_w is not None:
         return grid.phase_power_high_w - devices
     return _on_any_phase(site, grid.power_w - devices.total)
+
+
+def _masked(site: Site, silent: Collection[DeviceId], grid: GridValues | None) -> PhaseValues:
+    """What silent devices may be making: the residual is lower by it, and it may stop between two readings.
+
+    The nameplate with which a silent battery charges counts for the fuses already; it either charges or gives.
+    """
+
+    def feeds(power_w: float, phases: tuple[Phase, ...]) -> PhaseValues:
+        tells_phases = grid is not None and grid.phase_power_high_w is not None
+        return spread(power_w, phases) if tells_phases else _on_any_phase(site, power_w)
+
+    masked_w = PhaseValues()
+    for plant in site.pv:
+        if plant.id in silent:
+            masked_w = masked_w + feeds(plant.peak_w, plant.phases)
+    for battery in site.batteries:
+        if battery.id in silent:
+            gives_w = feeds(battery.discharge_power_max_w, battery.phases)
+            counted_w = spread(battery.charge_power_max_w, battery.phases)
+            masked_w = masked_w + (gives_w - counted_w).highest_with(PhaseValues())
+    return masked_w
 
 
 def _on_any_phase(site: Site, whole_w: float) -> PhaseValues:

@@ -127,8 +127,10 @@ def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> P
     """Power per phase to keep free for the load that nothing controls [W, >= 0].
 
     With a look at least every two seconds: what is there now. With slower looks, or none: :func:`static_reserve`.
+    What silent devices may be feeding of it is load as well: like any production it can stop between two readings.
     """
-    present = now_estimate.residual_high_w
+    seen_w = now_estimate.residual_high_w
+    present = None if seen_w is None else seen_w + now_estimate.masked_w
     looks_fast = (
         state.ticked_mono_s is not None
         and now.mono_s - state.ticked_mono_s <= FAST_METER_S

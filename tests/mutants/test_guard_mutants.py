@@ -16,6 +16,7 @@ GUARD = "tests/property/test_guard.py"
 ARBITRATE = "tests/property/test_arbitrate.py"
 FUSE_IN = f"{GUARD}::test_no_fuse_is_loaded_beyond_its_share_by_what_is_commanded"
 OTHERS = f"{GUARD}::test_others_make_room_for_what_a_device_draws_against_its_command"
+MASKED = f"{GUARD}::test_the_main_fuse_holds_when_what_silent_devices_make_stops"
 FUSE_OUT = f"{GUARD}::test_no_fuse_is_loaded_beyond_its_share_by_what_is_produced"
 IMPORT = f"{GUARD}::test_no_import_limit_is_passed_by_what_is_commanded"
 EXPORT = f"{GUARD}::test_no_export_limit_is_passed_by_what_is_commanded"
@@ -60,6 +61,13 @@ MUTANTS = (
         before="if device.id in now_estimate.silent and",
         after="if False and",
         test=FUSE_IN,
+    ),
+    Mutant(
+        name="what silent devices feed forgotten",
+        file="hems/control/headroom.py",
+        before="seen_w + now_estimate.masked_w",
+        after="seen_w",
+        test=MASKED,
     ),
     Mutant(
         name="disobedience ignored before its turn",

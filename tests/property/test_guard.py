@@ -35,7 +35,9 @@ from tests.support.guard_sums import (
     production_w,
     pv_ids,
     reserve_on,
+    residual_on,
     residual_w,
+    tells_phases,
     total_w,
     worst_silent_w,
 )
@@ -99,6 +101,43 @@ def test_no_fuse_is_loaded_beyond_its_share_by_what_is_commanded(case: Case) -> 
                 assert fixed_w + sum(drawn_w.values()) <= fuse_w + EPS_W, (circuit.id, phase)
             else:
                 assert not drawn_w, (circuit.id, phase)
+
+
+def with_strong_batteries(case: Case) -> Case:
+    """The same house with batteries that give twice what they take."""
+    batteries = tuple(replace(each, discharge_power_max_w=2 * each.charge_power_max_w) for each in case.site.batteries)
+    site = replace(case.site, batteries=batteries)
+    return replace(case, site=site, state=replace(case.state, site=site))
+
+
+@any_case
+@given(case=cases.map(with_strong_batteries) | cases)
+def test_the_main_fuse_holds_when_what_silent_devices_make_stops(case: Case) -> None:
+    """Silent plants and batteries may make their most: then the load is what the meter shows, and that besides."""
+    if not case.sees_grid:
+        return
+    commands = guarded(case)
+    made_w = {each.id: each.peak_w for each in case.site.pv if each.id not in case.answering}
+    for battery in case.site.batteries:
+        if battery.id not in case.answering:
+            made_w[battery.id] = battery.discharge_power_max_w
+    phases_of = {each.id: each.phases for each in case.site.controllables}
+    for phase in case.site.connection.phases:
+        load_w = residual_on(case, phase, high=True)
+        for device_id, each_w in made_w.items():
+            if not tells_phases(case):
+                load_w += each_w
+            elif phase in phases_of[device_id]:
+                load_w += each_w / len(phases_of[device_id])
+        drawn_w = sum(
+            power_w
+            for device_id, command in commands.items()
+            if device_id in case.answering
+            for on, power_w in draws_w(case, device_id, command.action)
+            if on is phase and power_w > 0
+        )
+        fuse_w = case.site.circuits[0].fuse_a * 230.0 * 0.95
+        assert max(0.0, load_w) + drawn_w <= fuse_w + EPS_W or drawn_w == 0, phase
 
 
 @any_case

@@ -16,7 +16,7 @@ from hems.domain.command import (
     ProductionLimit,
 )
 from hems.domain.power import Phase
-from hems.domain.site import Charger, Circuit, DeviceId, Site
+from hems.domain.site import Battery, Charger, Circuit, DeviceId, PvPlant, Site
 from tests.support.cases import Case
 
 OVERSHOOT_RATIO = 1.3
@@ -57,6 +57,29 @@ def residual_on(case: Case, phase: Phase, *, high: bool) -> float:
     return value - sum(measured_w(case, each) / len(phases_in_use(case, each)) for each in mine)
 
 
+def masked_on(case: Case, phase: Phase) -> float:
+    """Load on a phase that silent plants, and silent batteries beyond their charging nameplates, feed unseen [W]."""
+    found_w = 0.0
+    feeders: tuple[PvPlant | Battery, ...] = (*case.site.pv, *case.site.batteries)
+    for device in feeders:
+        if device.id in case.answering:
+            continue
+        on_phase_ratio = 1 / len(device.phases) if phase in device.phases else 0.0
+        feeds_ratio = on_phase_ratio if tells_phases(case) else 1.0
+        if isinstance(device, PvPlant):
+            found_w += device.peak_w * feeds_ratio
+        else:
+            counted_w = device.charge_power_max_w * on_phase_ratio
+            found_w += max(0.0, device.discharge_power_max_w * feeds_ratio - counted_w)
+    return found_w
+
+
+def tells_phases(case: Case) -> bool:
+    """Whether the meter tells phases apart; where it does not, a phase might carry everything."""
+    grid = None if case.image.grid is None else case.image.grid.value
+    return grid is not None and grid.phase_power_high_w is not None
+
+
 def residual_w(case: Case) -> float:
     """Load that nothing controls, all phases [W]."""
     assert case.image.grid is not None
@@ -68,9 +91,9 @@ def residual_w(case: Case) -> float:
 def reserve_on(case: Case, phase: Phase) -> float:
     """Power to keep free on one phase for the load that nothing controls [W].
 
-    Seen every two seconds: what is there. Seen less often: one 13 A appliance more than is there, but no more than 72 %
-    of the fuse, and for the moment it may use the 5 % of the fuse that are kept spare. Not seen: the day's high, 13 A
-    at least.
+    Seen every two seconds: what is there, and what silent devices may feed of it. Seen less often: one 13 A appliance
+    more than is there, but no more than 72 % of the fuse, and for the moment it may use the 5 % of the fuse that are
+    kept spare. Not seen: the day's high, 13 A at least.
     """
     fuse_w = case.site.circuits[0].fuse_a * 230.0
     if not case.sees_grid:
@@ -80,7 +103,7 @@ def reserve_on(case: Case, phase: Phase) -> float:
             if each.hour > case.now.mono_s // 3600 - 24
         ]
         return max([13.0 * 230.0, *remembered])
-    present_w = residual_on(case, phase, high=True)
+    present_w = residual_on(case, phase, high=True) + masked_on(case, phase)
     before_s = case.state.ticked_mono_s
     if before_s is not None and case.now.mono_s - before_s <= 2.0 and case.site.meter.period_s <= 2.0:
         return max(0.0, present_w)

@@ -292,3 +292,25 @@ def test_a_lease_outlives_two_missed_ticks_and_always_ends(gap_s: float, lease_s
     cycles = Cycles(home_a())
     cycles.tick(0.0, House())
     assert {each.lease.duration_s for each in cycles.tick(gap_s, House()).commands} == {lease_s}
+
+
+def test_what_a_silent_plant_makes_is_no_room_for_a_car() -> None:
+    """4.5 kW of load on L1 and 5 kW of sun, which the meter shows as 2.83 kW: without the sun L1 carries 19.6 A."""
+    sunny = House(load_phase_w=(4_500.0, 0.0, 0.0), pv_w=5_000.0, car=CarState.CONNECTED)
+    cycles = Cycles(home_a())
+    for second in range(3):
+        result = cycles.tick(float(second), replace(sunny, without=(PV,)))
+    assert power_of(result, CHARGER) == 0.0
+    # With 3 kW on L1 its reserve is 3,000 W + (6,000 - 5,000) / 3 W: 23.75 A less 14.49 A, in steps of 0.1 A.
+    result = cycles.tick(3.0, replace(sunny, load_phase_w=(3_000.0, 0.0, 0.0), without=(PV,)))
+    assert power_of(result, CHARGER) == pytest.approx(9.2 * 3 * 230.0)
+
+
+def test_the_days_high_remembers_what_a_silent_plant_may_have_fed() -> None:
+    seen = estimate(
+        ControlState.start(home_a()),
+        House(load_w=3_000.0, pv_w=3_000.0, without=(PV,)).image(home_a(), now_after(0.0).mono_s),
+        now_after(0.0),
+    )
+    # The meter shows nothing; up to 6 kW may be there.
+    assert seen.residual_highs[-1].high_w == PhaseValues(l1=2_000.0, l2=2_000.0, l3=2_000.0)
