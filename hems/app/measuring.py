@@ -22,7 +22,7 @@ class Means:
     duration_s: int
     grid_power_w: float | None
     load_power_w: float | None
-    """What nothing controls; never negative: a residual below zero is a meter's time lag."""
+    """What nothing controls, while every device told its part; never negative: less than zero is a meter's time lag."""
     device_power_w: Mapping[DeviceId, float | None]
     level_pct: Mapping[DeviceId, float | None]
     """State of charge of batteries at the end."""
@@ -92,7 +92,7 @@ class Meterage:
 
     def _book(self, stretch: _Stretch, seen: Estimate, gap_s: float) -> None:
         stretch.grid.add(None if seen.grid is None else seen.grid.power_w, gap_s)
-        stretch.load.add(seen.residual_w, gap_s)
+        stretch.load.add(seen.load_w, gap_s)
         for device in self._site.controllables:
             stretch.devices.setdefault(device.id, _Sum()).add(seen.power_w(device.id), gap_s)
 

@@ -81,7 +81,7 @@ def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
         mode=result.state.mode,
         grid_power_w=None if seen.grid is None else round(seen.grid.power_w, 1),
         grid_age_s=None if grid is None else round(now.mono_s - grid.mono_s, 1),
-        home_power_w=None if seen.residual_w is None else round(seen.residual_w, 1),
+        home_power_w=None if seen.load_w is None else round(seen.load_w, 1),
         devices=tuple(_device(site, device, result, shown) for device in site.devices),
         price=_price(site, shown),
         plan=None if shown.plan is None else _plan(shown.plan, shown),

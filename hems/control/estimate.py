@@ -53,7 +53,8 @@ class Estimate:
     chargers: Mapping[DeviceId, ChargerValues]
     heat_pumps: Mapping[DeviceId, HeatPumpValues]
     residual_w: float | None
-    """Grid power less all metered devices [W]; None without a grid reading."""
+    """Grid power less all devices that answer [W]; None without a grid reading. To be met now; as the house's own load
+    to be shown and remembered: :attr:`load_w`."""
     residual_high_w: PhaseValues | None
     """Highest one-second residual load per phase since the tick before; None without a grid reading [W]."""
     masked_w: PhaseValues
@@ -66,6 +67,11 @@ class Estimate:
     overdrawing_since_mono_s: Mapping[DeviceId, float]
     disobeying_w: Mapping[DeviceId, float]
     """Power of the devices that have drawn more than they were told for too long, > 0 [W]. The others make room."""
+
+    @property
+    def load_w(self) -> float | None:
+        """What the house draws beside its devices [W]; None while any of them is silent: its power would be in it."""
+        return None if self.silent else self.residual_w
 
     def power_w(self, device_id: DeviceId) -> float | None:
         """Measured power of a device, load convention [W]."""

@@ -118,7 +118,7 @@ class Snapshot:
     grid_power_w: float | None
     grid_age_s: float | None
     home_power_w: float | None
-    """What nothing controls and nothing meters but the sum."""
+    """What nothing controls and nothing meters but the sum; None while a device is silent that is part of it."""
     devices: tuple[DeviceView, ...]
     price: PriceStatus
     plan: PlanStatus | None

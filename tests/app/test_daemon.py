@@ -65,6 +65,7 @@ def test_every_subset_may_be_absent_at_the_start(
             states = {device.id: device.state for device in snapshot.devices}
             assert {key for key, state in states.items() if state is PlainState.PROBLEM} == set(absent)
             assert (snapshot.mode is Mode.SAFE_HOLD) is (GRID in absent)
+            assert (snapshot.home_power_w is None) is bool(absent)
             told = {command.device_id for command in house.driver.applied}
             assert told == {each.id for each in SITE.controllables} - set(absent)
             assert snapshot.plan is not None
@@ -74,6 +75,7 @@ def test_every_subset_may_be_absent_at_the_start(
             snapshot = house.daemon.house.snapshot()
             assert snapshot.mode is Mode.NORMAL
             assert snapshot.notices == ()
+            assert snapshot.home_power_w is not None
 
     with caplog.at_level(logging.INFO):
         virtual_time.run(main())

@@ -37,6 +37,8 @@ async def test_whatever_is_absent_the_rest_is_steered_and_told_once(
             snapshot = demo.daemon.house.snapshot()
             assert (snapshot.mode.value == "safe_hold") is ("grid" in gone)
             assert len(snapshot.notices) == len(gone)
+            # What a silent device draws or gives is in what the meter shows beside the others: the load is not known.
+            assert (snapshot.home_power_w is None) is bool(gone)
             answers = demo.daemon.steering.answers
             here = [each for each in snapshot.devices if each.kind not in (*problems, "grid_meter")]
             await eventually(

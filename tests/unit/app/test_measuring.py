@@ -1,5 +1,6 @@
 """Means follow the trusted wall clock; what was not measured for half of its time was not measured."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from hems.app.measuring import Means, Meterage, Recent
 from hems.control.estimate import estimate
 from hems.control.state import ControlState
+from hems.domain.reading import CarState
+from hems.domain.site import DeviceId
 from hems.domain.time import SLOT_S, Now, floor_to
 from tests.support.houses import BATTERY, GRID, PV, home_a
 from tests.support.moments import START_AT, House
@@ -44,6 +47,18 @@ def test_a_slot_with_less_than_half_of_its_time_measured_is_unknown() -> None:
     assert mostly_blind.grid_power_w is None
     assert mostly_blind.load_power_w is None
     assert mostly_seen.grid_power_w == pytest.approx(500.0)
+
+
+@pytest.mark.parametrize("device_id", [each.id for each in SITE.controllables])
+def test_the_load_is_unknown_while_a_device_is_silent_whose_power_is_in_it(device_id: DeviceId) -> None:
+    seen = House(load_w=400.0, car=CarState.CHARGING, car_w=4_140.0, pv_w=3_000.0, battery_w=-1_000.0)
+    hidden = replace(seen, without=(device_id,))
+    (mostly_hidden,) = seconds_of(Meterage(SITE, duration_s=60), [seen] * 29 + [hidden] * 32)
+    (mostly_seen,) = seconds_of(Meterage(SITE, duration_s=60), [seen] * 32 + [hidden] * 29)
+
+    assert mostly_hidden.grid_power_w == pytest.approx(540.0)
+    assert mostly_hidden.load_power_w is None
+    assert mostly_seen.load_power_w == pytest.approx(400.0)
 
 
 def test_sun_that_was_held_back_says_nothing_of_the_sun() -> None:
