@@ -144,28 +144,33 @@ def _pv_intents(
     intents: Mapping[DeviceId, Intent],
     storages: Sequence[Storage],
 ) -> dict[DeviceId, Intent]:
-    """Plants produce freely unless selling costs money; then only what the house and its storages can take."""
-    found: dict[DeviceId, Intent] = {}
-    cap_w: float | None = None
-    if moment is not None and moment.sell_at < 0 and seen.residual_w is not None:
-        cap_w = 0.0 if moment.buy_at < 0 else _own_use_w(seen, seen.residual_w, intents, storages, moment.sell_at)
-    for plant in state.site.pv:
-        if plant.id in seen.silent:
-            continue
-        if cap_w is None or moment is None or not plant.curtailable:
-            want = Want(device_id=plant.id, power_w=None)
-            found[plant.id] = Intent(want=want, reason=reasons.ProducesFreely())
-        else:
-            share_w = cap_w * plant.peak_w / sum(each.peak_w for each in state.site.pv)
-            reason = reasons.Curtails(export_price_eur_per_kwh=round(moment.sell_at, 3))
-            found[plant.id] = Intent(want=Want(device_id=plant.id, power_w=-share_w), reason=reason)
+    """Plants produce freely unless selling costs money; then only what the house and its storages can take.
+
+    What those make that cannot be limited comes first; the others share the rest by their peaks. A silent plant makes
+    what it makes: the residual is lower by it already.
+    """
+    answering = [plant for plant in state.site.pv if plant.id in seen.pv]
+    found = {
+        plant.id: Intent(want=Want(device_id=plant.id, power_w=None), reason=reasons.ProducesFreely())
+        for plant in answering
+    }
+    if moment is None or moment.sell_at >= 0 or seen.residual_w is None:
+        return found
+    limitable = [plant for plant in answering if plant.curtailable]
+    fixed_w = sum(seen.pv[plant.id].power_w for plant in answering if not plant.curtailable)
+    own_use_w = _own_use_w(seen, seen.residual_w + fixed_w, intents, storages, moment.sell_at)
+    cap_w = 0.0 if moment.buy_at < 0 else own_use_w
+    reason = reasons.Curtails(export_price_eur_per_kwh=round(moment.sell_at, 3))
+    for plant in limitable:
+        share_w = cap_w * plant.peak_w / sum(each.peak_w for each in limitable)
+        found[plant.id] = Intent(want=Want(device_id=plant.id, power_w=-share_w), reason=reason)
     return found
 
 
 def _own_use_w(
-    seen: Estimate, residual_w: float, intents: Mapping[DeviceId, Intent], storages: Sequence[Storage], sell_at: float
+    seen: Estimate, need_w: float, intents: Mapping[DeviceId, Intent], storages: Sequence[Storage], sell_at: float
 ) -> float:
-    """What could be used at home now [W].
+    """What could be used at home now, with all that nothing here decides as ``need_w``, negative is surplus [W].
 
     Storages count with all that they would take, not with what they take: while production is held back no surplus is
     measured, and they would wait for it for ever. A battery that is nearly full would take no more than it can.
@@ -176,7 +181,7 @@ def _own_use_w(
         if each.bid_eur_per_kwh > sell_at
     }
     others_w = sum(_counted_w(seen, intent) for device_id, intent in intents.items() if device_id not in storing)
-    return max(0.0, residual_w + others_w + sum(storing.values()))
+    return max(0.0, need_w + others_w + sum(storing.values()))
 
 
 def _counted_w(seen: Estimate, intent: Intent) -> float:

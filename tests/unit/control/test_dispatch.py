@@ -9,15 +9,16 @@ from datetime import timedelta
 
 import pytest
 
-from hems.control.tick import TickResult
+from hems.control.state import ControlState
+from hems.control.tick import TickResult, tick
 from hems.domain import reasons
 from hems.domain.command import Authority, Limit
 from hems.domain.plan import Plan, Purpose
-from hems.domain.reading import CarState
+from hems.domain.reading import CarState, PvValues, Reading
 from hems.domain.reasons import Reason
-from hems.domain.site import DeviceId
+from hems.domain.site import DeviceId, PvPlane
 from tests.support.houses import BATTERY, CHARGER, PV, home_a
-from tests.support.moments import START_AT, Cycles, House, once, plan_of, power_of, reason_of
+from tests.support.moments import START_AT, Cycles, House, now_after, once, plan_of, power_of, reason_of
 
 CHARGING = House(load_w=500.0, car=CarState.CHARGING, car_w=11_040.0, offered_a=16.0)
 WAITING = House(load_w=500.0, car=CarState.CONNECTED)
@@ -267,6 +268,44 @@ def test_a_plant_that_cannot_be_limited_is_left_alone() -> None:
     fixed = replace(house, pv=(replace(house.pv[0], curtailable=False),))
     result = once(fixed, House(pv_w=3_000.0), plan_of(sell_at=-0.05))
     assert (power_of(result, PV), reason_of(result, PV)) == (None, reasons.ProducesFreely())
+
+
+@pytest.mark.parametrize(
+    ("load_w", "old_w", "old_answers", "old_curtailable", "told_w"),
+    [
+        # The old one alone makes more than the house draws.
+        (3_000.0, 4_000.0, True, False, (0.0, None)),
+        # What it leaves is for the other one alone, whatever its peak.
+        (3_000.0, 500.0, True, False, (-2_500.0, None)),
+        # Silent, it hides 0.5 kW of the load; what is told to it nobody may count on.
+        (3_000.0, 500.0, False, False, (-2_500.0, None)),
+        (3_000.0, 500.0, False, True, (-2_500.0, None)),
+        # Both can be limited: 3 kW in parts of 6 and 3 kWp.
+        (3_000.0, 1_000.0, True, True, (-2_000.0, -1_000.0)),
+    ],
+)
+def test_plants_that_can_be_limited_share_what_the_others_leave(
+    load_w: float, old_w: float, old_answers: bool, old_curtailable: bool, told_w: tuple[float, float | None]
+) -> None:
+    old = DeviceId("old")
+    plane = PvPlane(peak_w=3_000.0, tilt_deg=35.0, azimuth_deg=180.0)
+    house = home_a()
+    second = replace(house.pv[0], id=old, name="Old", planes=(plane,), curtailable=old_curtailable)
+    # No export limit: it would have a say of its own.
+    connection = replace(house.connection, export_power_max_w=None)
+    site = replace(house, connection=connection, pv=(house.pv[0], second), batteries=(), chargers=())
+    made = House(load_w=load_w, pv_w=2_000.0 + old_w)
+    plan = replace(plan_of(sell_at=-0.05), batteries=())
+    state = ControlState.start(site)
+    for at_s in (0.0, 1.0):
+        now = now_after(at_s)
+        pv = {PV: Reading(value=PvValues(power_w=-2_000.0), mono_s=now.mono_s)}
+        if old_answers:
+            pv[old] = Reading(value=PvValues(power_w=-old_w), mono_s=now.mono_s)
+        image = replace(made.image(site, now.mono_s), pv=pv)
+        result = tick(state, image, plan, (), now)
+        state = result.state
+    assert (power_of(result, PV), power_of(result, old)) == told_w
 
 
 def test_silent_devices_are_told_so_and_the_others_go_on() -> None:
