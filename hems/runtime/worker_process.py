@@ -63,7 +63,7 @@ class PipeProcess:
         self._received = b""
         self._is_closed = False
         self._in_use = threading.Lock()
-        """Whoever talks over the pipes holds it, and they are closed with it: a descriptor that is closed under a thread
+        """Whoever talks over the pipes holds it, and they are closed with it: a descriptor closed under a thread
         that waits for it wakes nobody, and its number may soon be that of another file."""
         os.set_blocking(self._stdin, False)
         os.set_blocking(self._stdout, False)

@@ -194,7 +194,7 @@ def _is_as_promised(figures: dict[str, Any], days: int) -> bool:
         and figures["records_dropped"] == 0
         and figures["page_mode_at_the_end"] == "normal"
         and figures["fuse_exceeded_s"]["main"] == 0
-        # Two days of prices and an hourly forecast came over the socket, were used, and were missed once they were gone.
+        # Two days of prices and an hourly forecast came over the socket, were used, and were missed once gone.
         and figures["requests_answered"].get("/price", 0) == ONLINE_DAYS + 1
         and figures["requests_answered"].get("/v1/forecast", 0) >= ONLINE_DAYS * 20
         and sources.get("day-ahead NL", 0) == figures["weather_days"] == ONLINE_DAYS
