@@ -35,6 +35,12 @@ FUSE_USE_RATIO = 0.95
 DEVICE_AGE_MAX_S = 30.0
 """A device reading older than this is not acted on; half the shortest lease. Step drives with longer ticks poll
 every tick, so their readings are fresh."""
+ASLEEP_RATIO = 0.01
+"""Of its peak: an inverter that goes to sleep at dusk made less than this before."""
+NIGHT_S = 18 * 3600.0
+"""The longest night at 57 degrees north, from when an inverter goes to sleep to when it wakes."""
+AWAKE_W = 100.0
+"""A house that makes more than this beside its devices has one that is not asleep; meters differ by less."""
 OVERDRAW_S = 30.0
 """What draws more than it was told for longer does not follow: chargers take up to half a minute to obey [s]."""
 OVERDRAW_RATIO, OVERDRAW_W = 1.1, 200.0
@@ -61,6 +67,8 @@ class Estimate:
     """Load per phase that silent devices may be feeding, so that the residual does not show it, >= 0 [W]."""
     residual_highs: tuple[HourHigh, ...]
     silent: frozenset[DeviceId]
+    asleep: frozenset[DeviceId]
+    """Silent plants that made nothing when they last answered: many inverters say nothing in the dark."""
     device_phase_w: PhaseValues
     """Power of all metered devices per phase [W]."""
     drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]]
@@ -70,8 +78,13 @@ class Estimate:
 
     @property
     def load_w(self) -> float | None:
-        """What the house draws beside its devices [W]; None while any of them is silent: its power would be in it."""
-        return None if self.silent else self.residual_w
+        """What the house draws beside its devices [W]; None while any of them is silent: its power would be in it.
+
+        An inverter that sleeps has none, unless the house seems to make power by itself.
+        """
+        if self.residual_w is None or self.silent - self.asleep:
+            return None
+        return None if self.asleep and self.residual_w < -AWAKE_W else self.residual_w
 
     def power_w(self, device_id: DeviceId) -> float | None:
         """Measured power of a device, load convention [W]."""
@@ -120,7 +133,8 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     # The meter lags behind the devices: its high may still hold what a device drew a moment ago. For this tick that is
     # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
     drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
-    masked_w = _masked(site, silent, grid)
+    asleep = _asleep(site, silent, image, now)
+    masked_w = _masked(site, silent - asleep, grid)
     lasting = None if grid is None or high is None else high.lowest_with(_phase_high(site, grid, drawn)) + masked_w
     overdrawing = _overdrawing(state, {**batteries, **chargers, **heat_pumps}, now)
     return Estimate(
@@ -134,6 +148,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         masked_w=masked_w,
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
+        asleep=asleep,
         device_phase_w=devices,
         drawn_lately=drawn_lately,
         overdrawing_since_mono_s={device_id: since_mono_s for device_id, (since_mono_s, _) in overdrawing.items()},
@@ -245,6 +260,17 @@ def _masked(site: Site, silent: Collection[DeviceId], grid: GridValues | None) -
             counted_w = spread(battery.charge_power_max_w, battery.phases)
             masked_w = masked_w + (gives_w - counted_w).highest_with(PhaseValues())
     return masked_w
+
+
+def _asleep(site: Site, silent: Collection[DeviceId], image: Image, now: Now) -> frozenset[DeviceId]:
+    """By what was measured, not by the wall clock: a step of it must not release a limit."""
+    found = set()
+    for plant in site.pv:
+        reading = image.pv.get(plant.id)
+        last = None if reading is None else reading.usable(mono_s=now.mono_s, max_age_s=NIGHT_S)
+        if plant.id in silent and last is not None and abs(last.power_w) <= ASLEEP_RATIO * plant.peak_w:
+            found.add(plant.id)
+    return frozenset(found)
 
 
 def _on_any_phase(site: Site, whole_w: float) -> PhaseValues:

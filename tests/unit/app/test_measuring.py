@@ -61,6 +61,25 @@ def test_the_load_is_unknown_while_a_device_is_silent_whose_power_is_in_it(devic
     assert mostly_seen.load_power_w == pytest.approx(400.0)
 
 
+def test_an_inverter_that_sleeps_hides_nothing() -> None:
+    """It made 20 W of 6 kW when it last answered, an hour ago, or 16 hours."""
+    for age_s, last_w, grid_w, known in (
+        (3_600.0, 20.0, 400.0, True),
+        (16 * 3_600.0, 20.0, 400.0, True),
+        (20 * 3_600.0, 20.0, 400.0, False),
+        (3_600.0, 2_000.0, 400.0, False),
+        (3_600.0, 20.0, -500.0, False),
+    ):
+        now = Now(at=START_AT, mono_s=age_s, wall_trusted=False)
+        image = House(load_w=grid_w, without=(PV,)).image(SITE, now.mono_s)
+        image = replace(image, pv=House(pv_w=last_w).image(SITE, 0.0).pv)
+        seen = estimate(ControlState.start(SITE), image, now)
+        assert seen.load_w == (pytest.approx(grid_w) if known else None), (age_s, last_w, grid_w)
+        # Nor does it take room from a car, in the dark when cars charge: 2 kW on each phase would be 8.7 A.
+        sleeps = last_w == 20.0 and age_s < 18 * 3_600.0
+        assert seen.masked_w.total == pytest.approx(0.0 if sleeps else 6_000.0)
+
+
 def test_sun_that_was_held_back_says_nothing_of_the_sun() -> None:
     meterage = Meterage(SITE, duration_s=60)
     found = []
