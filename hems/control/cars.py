@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from hems.control.estimate import Estimate
 from hems.control.guard import Want
 from hems.control.headroom import dependable_power_w
 from hems.control.intent import Intent
@@ -29,6 +30,9 @@ CAR_DONE_WH = 1.0
 ASLEEP_S = 150.0
 """A car that takes nothing of an offer for longer is asleep: most start within two minutes [s]."""
 
+PLAN_WAIT_S = 30.0
+"""How long a car waits for a plan that knows it: 5 s until one is asked for, and what a small computer needs [s]."""
+
 
 def owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[ChargeNow], now: Now) -> Intent | None:
     """The owner's word on a car that is there and wants power; None where nothing was said, or it has ended."""
@@ -41,8 +45,39 @@ def owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[C
     return None
 
 
+def unplanned_since_mono_s(
+    state: ControlState, seen: Estimate, moment: Moment | None, now: Now
+) -> dict[DeviceId, float]:
+    """Since when there has been a car that no plan knows, per charger, monotonic [s]. Silence changes nothing."""
+    found: dict[DeviceId, float] = {}
+    for charger in state.site.chargers:
+        before_s, values = state.unplanned_since_mono_s.get(charger.id), seen.chargers.get(charger.id)
+        if values is None:
+            if before_s is not None:
+                found[charger.id] = before_s
+        elif values.car is not CarState.ABSENT and car_plan_of(moment, charger.id, now) is None:
+            found[charger.id] = now.mono_s if before_s is None else before_s
+    return found
+
+
+def awaits_plan(charger: Charger, unplanned_since_s: float | None, moment: Moment | None, now: Now) -> bool:
+    """Whether a plan that knows the car at a charger should come any moment.
+
+    The one in force is older than the car, or the plan was for a car that should have left. With none in force we have
+    just started: one comes where the time is known, and the car is in it where the household has told its habit.
+    """
+    comes = moment is not None or (now.wall_trusted and charger.habit is not None)
+    return comes and unplanned_since_s is not None and now.mono_s - unplanned_since_s < PLAN_WAIT_S
+
+
 def decided(
-    state: ControlState, charger: Charger, values: ChargerValues, car_plan: CarPlan | None, now: Now
+    state: ControlState,
+    charger: Charger,
+    values: ChargerValues,
+    car_plan: CarPlan | None,
+    now: Now,
+    *,
+    plan_comes: bool,
 ) -> Intent | None:
     """What a car does whatever the prices say; None: the merit order decides."""
 
@@ -53,6 +88,8 @@ def decided(
         return intent(0.0, reasons.NoCar())
     if values.car is CarState.FINISHED:
         return intent(0.0, reasons.CarFinished())
+    if car_plan is None and plan_comes:
+        return intent(_least_w(charger, values), reasons.WaitsForPlan())
     if car_plan is None or car_plan.value_eur_per_kwh is None:
         return _unless_asleep(state, charger, values, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
     missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
@@ -66,6 +103,17 @@ def decided(
         asleep = _unless_asleep(state, charger, values, now)
         return asleep or intent(charger.power_max_w, reason, urgent=True)
     return None
+
+
+def _least_w(charger: Charger, values: ChargerValues) -> float:
+    """What keeps a car going that charges, on the phases it has; nothing for one that has not begun [W].
+
+    A pause of seconds wears the contactor, so does a change of phases, and some cars do not wake up again.
+    """
+    if values.car is not CarState.CHARGING:
+        return 0.0
+    present_w = charger.power_at_w(current_a=charger.current_min_a, phase_count=values.phase_count)
+    return max(charger.power_min_w, present_w)
 
 
 def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues, now: Now) -> Intent | None:
@@ -84,10 +132,13 @@ def held_to_promise(charger: Charger, intent: Intent, asked: Asked) -> Intent:
     return replace(intent, want=replace(want, power_w=most_w if most_w >= charger.power_min_w else 0.0))
 
 
-def car_plan_of(moment: Moment | None, charger_id: DeviceId) -> CarPlan | None:
-    """The plan for the car at a charger; None where the plan of the moment has none."""
+def car_plan_of(moment: Moment | None, charger_id: DeviceId, now: Now) -> CarPlan | None:
+    """The plan for the car at a charger; None where the plan of the moment has none, or for a car that should be gone.
+
+    A departure that has passed is no reason to hurry, and what was needed by then says nothing of the next journey.
+    """
     cars = () if moment is None else moment.plan.cars
-    return next((each for each in cars if each.device_id == charger_id), None)
+    return next((each for each in cars if each.device_id == charger_id and now.at < each.departure_at), None)
 
 
 def storage_of(

@@ -1,7 +1,8 @@
 """What each device should do now, and why: the plan's values met with what is measured.
 
 Without a plan for this moment the house goes on by rules: the battery serves the house's own use, a car charges when
-it is plugged in, heat runs by thermostat. Nothing here protects anything; that is the guard's work.
+it is plugged in, heat runs by thermostat. A car that the plan does not know yet waits half a minute for one that does.
+Nothing here protects anything; that is the guard's work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +26,11 @@ from hems.domain.time import Now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """All intents of a tick, and what has to be remembered of planned heat."""
+    """All intents of a tick, and what has to be remembered of planned heat and of cars that no plan knows."""
 
     intents: Mapping[DeviceId, Intent]
     heat_slots: Mapping[DeviceId, HeatSlot]
+    unplanned_since_mono_s: Mapping[DeviceId, float]
 
 
 def dispatch(
@@ -42,12 +44,14 @@ def dispatch(
     }
     storages: list[Storage] = []
     planned_cars: dict[DeviceId, CarPlan] = {}
+    unplanned_since_s = cars.unplanned_since_mono_s(state, seen, moment, now)
     for charger in state.site.chargers:
         if (values := seen.chargers.get(charger.id)) is None:
             continue
-        car_plan = cars.car_plan_of(moment, charger.id)
+        car_plan = cars.car_plan_of(moment, charger.id, now)
+        plan_comes = cars.awaits_plan(charger, unplanned_since_s.get(charger.id), moment, now)
         decided = cars.owner_decided(charger, values, asked.overrides, now) or cars.decided(
-            state, charger, values, car_plan, now
+            state, charger, values, car_plan, now, plan_comes=plan_comes
         )
         if decided is not None:
             intents[charger.id] = cars.held_to_promise(charger, decided, asked)
@@ -85,7 +89,7 @@ def dispatch(
             intents[device.id] = Intent(want=Want(device_id=device.id, power_w=None), reason=reasons.DeviceSilent())
         elif device.id not in intents:
             intents[device.id] = Intent(want=Want(device_id=device.id, power_w=0.0), reason=reasons.GridMeterSilent())
-    return Dispatch(intents=intents, heat_slots=heating.slots)
+    return Dispatch(intents=intents, heat_slots=heating.slots, unplanned_since_mono_s=unplanned_since_s)
 
 
 def _follows_setpoint(

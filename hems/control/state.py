@@ -91,6 +91,8 @@ class ControlState:
     """Since when a device has done something else than it was told."""
     switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
     heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
+    unplanned_since_mono_s: Mapping[DeviceId, float] = field(default_factory=dict)
+    """Since when there has been a car that no plan knows, per charger."""
     episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)
     ticked_mono_s: float | None = None
 

@@ -91,6 +91,7 @@ def tick(
         astray_since_mono_s=astray_since_mono_s,
         switches=permitted.switches,
         heat_slots=decided.heat_slots,
+        unplanned_since_mono_s=decided.unplanned_since_mono_s,
         episodes=opened,
         ticked_mono_s=now.mono_s,
     )

@@ -170,6 +170,13 @@ class ChargesOnPlugIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitsForPlan:
+    """A plan is being made that knows the car; until then it gets no more than the least it needs to go on."""
+
+    code: Literal["waits_for_plan"] = "waits_for_plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curtails:
     """Each exported kWh would cost money."""
 
@@ -281,6 +288,7 @@ Reason = (
     | MustCharge
     | WaitsForPrice
     | ChargesOnPlugIn
+    | WaitsForPlan
     | Curtails
     | ProducesFreely
     | HeatsAsPlanned

@@ -132,6 +132,8 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return _why_waiting(waits, since_at, zone)
         case reasons.ChargesOnPlugIn():
             return "there is no plan for it, so the car charges as soon as it is there"
+        case reasons.WaitsForPlan():
+            return "a plan that knows the car is being made"
         case reasons.HeatsAsPlanned(import_price_eur_per_kwh=price):
             return f"planned for now, buying {costs(price)}"
         case reasons.RestsAsPlanned(next_at=None):

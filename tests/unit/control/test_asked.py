@@ -135,9 +135,9 @@ def test_a_setpoint_never_passes_the_grid_operators_limit() -> None:
 
 
 @pytest.mark.parametrize(("most_w", "told_w"), [(0.0, 0.0), (1_000.0, 0.0), (5_000.0, 4_900.0)])
-@pytest.mark.parametrize("plan", [plan_of(), plan_of(buy_at=0.10, car_value=0.20, car_w=(11_040.0,) * 8)])
+@pytest.mark.parametrize("plan", [None, plan_of(buy_at=0.10, car_value=0.20, car_w=(11_040.0,) * 8)])
 def test_while_a_setpoint_is_followed_a_car_takes_no_more_than_was_promised(
-    plan: Plan, most_w: float, told_w: float
+    plan: Plan | None, most_w: float, told_w: float
 ) -> None:
     asked = replace(hold(3_000.0), car_power_max_w={CHARGER: most_w})
 
