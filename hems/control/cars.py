@@ -91,7 +91,7 @@ def decided(
     if car_plan is None and plan_comes:
         return intent(_least_w(charger, values), reasons.WaitsForPlan())
     if car_plan is None or car_plan.value_eur_per_kwh is None:
-        return _unless_asleep(state, charger, values, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
+        return _unless_asleep(state, charger, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
     missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
     if missing_wh < CAR_DONE_WH:
         return intent(0.0, reasons.CarFinished())
@@ -100,7 +100,7 @@ def decided(
     left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
     if left_s - needed_s < MUST_CHARGE_SLACK_S:
         reason = reasons.MustCharge(departure_at=car_plan.departure_at)
-        asleep = _unless_asleep(state, charger, values, now)
+        asleep = _unless_asleep(state, charger, now)
         return asleep or intent(charger.power_max_w, reason, urgent=True)
     return None
 
@@ -116,12 +116,11 @@ def _least_w(charger: Charger, values: ChargerValues) -> float:
     return max(charger.power_min_w, present_w)
 
 
-def _unless_asleep(state: ControlState, charger: Charger, values: ChargerValues, now: Now) -> Intent | None:
+def _unless_asleep(state: ControlState, charger: Charger, now: Now) -> Intent | None:
     ignored_since = state.switches.get(charger.id, SwitchMemory()).ignored_since_mono_s
     if ignored_since is None or now.mono_s - ignored_since < ASLEEP_S:
         return None
-    reason = reasons.CarAsleep(offered_current_a=values.offered_current_a)
-    return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reason)
+    return Intent(want=Want(device_id=charger.id, power_w=charger.power_max_w), reason=reasons.CarAsleep())
 
 
 def held_to_promise(charger: Charger, intent: Intent, asked: Asked) -> Intent:

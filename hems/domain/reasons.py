@@ -117,9 +117,8 @@ class CarFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarAsleep:
-    """Current is offered and the car takes nothing."""
+    """Current is offered and the car takes nothing. How much changes with the sun: that is telemetry."""
 
-    offered_current_a: float
     code: Literal["car_asleep"] = "car_asleep"
 
 

@@ -119,8 +119,8 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return "no car is plugged in"
         case reasons.CarFinished():
             return "the car has what it needs"
-        case reasons.CarAsleep(offered_current_a=amps):
-            return f"{amps:.0f} A are offered and the car takes nothing; it may be asleep"
+        case reasons.CarAsleep():
+            return "power is offered and the car takes nothing; it may be asleep or have a timer of its own"
         case reasons.ChargesCheap(import_price_eur_per_kwh=price, departure_at=leaves):
             when = coming(leaves, since_at, zone)
             return f"buying now {costs(price)}, among the cheapest until the car leaves at {when}"

@@ -24,7 +24,7 @@ from hems.domain.events import (
 from hems.domain.reading import CarState
 from hems.domain.site import DeviceId
 from tests.support.houses import BATTERY, CHARGER, GRID, home_a, home_b
-from tests.support.moments import START_AT, Cycles, House, now_after, plan_of, reason_of
+from tests.support.moments import START_AT, Cycles, House, now_after, plan_of, power_of, reason_of
 
 OPERATOR = Limit(authority=Authority.OPERATOR, source="grid operator", import_power_max_w=4_200.0)
 
@@ -199,3 +199,19 @@ def test_the_plan_in_force_is_named_only_while_it_is_in_force() -> None:
     assert cycles.state.episodes[BATTERY].plan_issued_at == START_AT
     cycles.tick(1.0, House(), plan_of(), trusted=False)
     assert cycles.state.episodes[BATTERY].plan_issued_at is None
+
+
+def test_a_sleeping_car_makes_no_new_episode_when_it_is_offered_something_else() -> None:
+    """Load moves on L1 by 200 W a second, and with it what the fuse leaves; the reason told that current."""
+    cycles = Cycles(home_a())
+    closed: list[DecisionEpisode] = []
+    offered_a = 0.0
+    for second in range(400):
+        load_phase_w = (2_300.0 + second % 7 * 200.0, 300.0, 300.0)
+        house = House(load_phase_w=load_phase_w, car=CarState.CONNECTED, offered_a=offered_a)
+        result = cycles.tick(float(second), house)
+        offered_a = (power_of(result, CHARGER) or 0.0) / 690.0
+        if second >= 60:  # in the first minute it is learned what the fuse leaves
+            closed += [each for each in result.episodes if each.device_id == CHARGER]
+    assert reason_of(result, CHARGER) == reasons.CarAsleep()
+    assert [type(each.reason) for each in closed] == [reasons.ChargesOnPlugIn]

@@ -28,7 +28,6 @@ SAMPLES: dict[str, Any] = {
     "import_price_eur_per_kwh": 0.287,
     "export_price_eur_per_kwh": 0.061,
     "next_price_eur_per_kwh": 0.212,
-    "offered_current_a": 9.5,
     "departure_at": OPENED_AT + timedelta(hours=11, minutes=30),
     "next_at": OPENED_AT + timedelta(hours=3),
     "running": True,
