@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from hems.app.outlook import Known
 from hems.app.planner_loop import Planned
 from hems.app.posing import override_power_w
+from hems.control import heat
 from hems.control.estimate import Estimate
 from hems.control.exchange import export_ceilings, import_ceilings
 from hems.control.headroom import dependable_power_w, nameplate_w
 from hems.control.state import ControlState
 from hems.domain.command import Limit
-from hems.domain.forecast import SlotHistory
+from hems.domain.forecast import Forecast, SlotHistory
 from hems.domain.override import ChargeNow
-from hems.domain.plan import Plan
-from hems.domain.site import DeviceId, Site
-from hems.domain.time import Now
+from hems.domain.plan import HeatPlan, Plan
+from hems.domain.site import DeviceId, HeatPump, Site
+from hems.domain.time import Now, SlotGrid
 from hems.flexibility.hold import HoldBattery, HoldInput
 
 BAND_RATIO = 2.0
@@ -61,7 +62,7 @@ def hold_input(
     plan, outlook = planned.decided.plan, planned.outlook
     count = plan.grid.count
     cars_max_w = _cars_max_w(state, seen, planned, overrides, now)
-    heat_max_w = _heat_max_w(site, seen, planned)
+    heat_max_w = _heat_max_w(state, seen, planned, now)
     pv = tuple(outlook.pv.values())
     low_w, high_w = [], []
     history = uncontrolled(planned.known)
@@ -121,21 +122,41 @@ def _cars_max_w(
     return total_w
 
 
-def _heat_max_w(site: Site, seen: Estimate, planned: Planned) -> list[float]:
+def _heat_max_w(state: ControlState, seen: Estimate, planned: Planned, now: Now) -> list[float]:
     """Most that all heat pumps together draw per slot: as planned, else what their past makes likely."""
-    plans = {each.device_id: each.power_w for each in planned.decided.plan.heat}
-    total_w = [0.0] * planned.decided.plan.grid.count
-    for pump in site.heat_pumps:
-        expected = planned.outlook.heat.get(pump.id)
-        for slot in range(len(total_w)):
-            if pump.id in plans and pump.id in seen.heat_pumps:
-                total_w[slot] += plans[pump.id][slot] * HEAT_TOLERANCE_RATIO
-            elif expected is None:
-                total_w[slot] += pump.power_max_w
-            else:
-                mean_w, high_w = expected.mean_w[slot], expected.p90_w[slot]
-                total_w[slot] += min(pump.power_max_w, mean_w + BAND_RATIO * max(0.0, high_w - mean_w))
-    return total_w
+    plans = {each.device_id: each for each in planned.decided.plan.heat}
+    grid = planned.decided.plan.grid
+    each_w = [[0.0] * grid.count]
+    for pump in state.site.heat_pumps:
+        if pump.id in plans and pump.id in seen.heat_pumps:
+            each_w.append(_planned_heat_max_w(state, pump, plans[pump.id], grid, now))
+        else:
+            each_w.append(_likely_heat_max_w(pump, planned.outlook.heat.get(pump.id), grid))
+    return list(map(sum, zip(*each_w, strict=True)))
+
+
+def _likely_heat_max_w(pump: HeatPump, drawn: Forecast | None, grid: SlotGrid) -> list[float]:
+    """As its past makes likely; all that it can draw where it has none."""
+    if drawn is None:
+        return [pump.power_max_w] * grid.count
+    return [
+        min(pump.power_max_w, mean_w + BAND_RATIO * max(0.0, high_w - mean_w))
+        for mean_w, high_w in zip(drawn.mean_w, drawn.p90_w, strict=True)
+    ]
+
+
+def _planned_heat_max_w(state: ControlState, pump: HeatPump, plan: HeatPlan, grid: SlotGrid, now: Now) -> list[float]:
+    """As planned; all that it can draw where it may have rested for longer than it lets itself be held."""
+    found, rested_s = [], heat.held_s(state, pump, now)
+    for slot, planned_w in enumerate(plan.power_w):
+        left_s = max(0.0, (grid.slot_start(slot + 1) - now.at) / timedelta(seconds=1))
+        runs = heat.runs_in(plan, slot, grid.slot_h)
+        if left_s > 0:
+            # It may run at the start of its slot only, and rest from then on.
+            rested_s = grid.slot_s if runs else rested_s + min(grid.slot_s, left_s)
+        by_itself = not runs and pump.rest_max_s is not None and rested_s > pump.rest_max_s
+        found.append(pump.power_max_w if by_itself else planned_w * HEAT_TOLERANCE_RATIO)
+    return found
 
 
 def uncontrolled(known: Known) -> SlotHistory:

@@ -38,6 +38,8 @@ from hems.domain.site import (
 DEFAULT_CHARGE_RATE_PER_H = 0.5
 """Converter power over capacity where the file says none: the usual size, and safe for any lithium cell [1/h]."""
 DEFAULT_RESERVE_PCT = 10.0
+SG_READY_REST_MAX_S = 7_200.0
+"""SG-Ready: a heat pump lets itself be blocked for two hours on end, no longer."""
 
 
 def build(file: SiteFile) -> Site:
@@ -172,6 +174,7 @@ def _heat_pump(file: SiteFile, entry: HeatPumpEntry) -> HeatPump:
         min_run_s=entry.min_run,
         min_rest_s=entry.min_rest,
         cop_at_7c_ratio=entry.cop_at_7,
+        rest_max_s=None if entry.mqtt is None else SG_READY_REST_MAX_S,
         room=room,
         tank=tank,
         phases=_phases(file, entry),

@@ -189,5 +189,9 @@ def _own_use_w(
 
 
 def _counted_w(seen: Estimate, intent: Intent) -> float:
-    """Nobody counts on more than a device draws already: a car may sleep, and the guard may hold it back [W]."""
-    return min(intent.want.power_w or 0.0, seen.power_w(intent.want.device_id) or 0.0)
+    """Nobody counts on more than a device draws already: a car may sleep, and the guard may hold it back [W].
+
+    What goes by itself draws what it draws.
+    """
+    drawn_w, wanted_w = seen.power_w(intent.want.device_id) or 0.0, intent.want.power_w
+    return drawn_w if wanted_w is None else min(wanted_w, drawn_w)

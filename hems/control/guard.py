@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hems.control import switching
 from hems.control.arbitrate import Bound, settle
 from hems.control.current import choose_offer, highest_power_w
-from hems.control.estimate import Estimate
+from hems.control.estimate import OVERDRAW_W, Estimate
 from hems.control.exchange import WIDE_W, Exchange, exchange, filled
 from hems.control.headroom import Headroom, counted_production_w, headroom, phases_drawn_on
 from hems.control.state import ControlState, SwitchMemory
@@ -128,7 +128,9 @@ def permit(
         _forget_disobedience(shift, device)
         match device:
             case HeatPump():
-                command, power_w, switches[device.id] = _heat_pump(shift, device, want, memory)
+                command, power_w, memory = _heat_pump(shift, device, want, memory)
+                assert isinstance(command.action, HeatPumpPower)
+                switches[device.id] = switching.after_hold(memory, command.action.power_w, device.min_run_s, now)
             case Charger():
                 command, power_w, switches[device.id] = _charger(shift, device, want, memory)
             case Battery():
@@ -194,7 +196,8 @@ def _by_itself(
     fits = power_w >= device.power_max_w * (1 - 1e-9)
     told_w = device.power_max_w if fits else 0.0
     _book(shift, device.circuit, device.phases, told_w, measured_w)
-    switched = switching.after(memory, running=fits and measured_w > 0, now=shift.now)
+    # A pump at rest draws some watts for its electronics.
+    switched = switching.after(memory, running=fits and measured_w > OVERDRAW_W, now=shift.now)
     action = HeatPumpPower(power_w=None if fits else 0.0)
     return _command(shift, device.id, action, () if fits else limited), told_w, switched
 

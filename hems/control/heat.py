@@ -18,6 +18,8 @@ from hems.domain.time import Now
 ROOM_HYSTERESIS_C = 0.3
 """Between switching on and off again by thermostat: an ordinary room controller's [K]."""
 TANK_HYSTERESIS_C = 5.0
+LEAST_RUN_WH = 1.0
+"""No compressor starts for less; a solver's zero is not always exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +45,13 @@ def intents(state: ControlState, seen: Estimate, moment: Moment | None, now: Now
         plan = next((each for each in plans if each.device_id == device.id), None)
         running = state.switches.get(device.id, SwitchMemory()).running
         if moment is None or plan is None:
-            found[device.id] = _by_thermostat(device, values, running=running)
+            wanted = _by_thermostat(device, values, running=running)
+            found[device.id] = _unless_held_too_long(state, device, wanted, now)
             continue
         slot_at = moment.plan.grid.slot_start(moment.slot)
         slots[device.id] = _heat_slot(state, device, values, slot_at, now)
-        found[device.id] = _as_planned(device, values, plan, moment, slots[device.id].energy_wh)
+        wanted = _as_planned(device, values, plan, moment, slots[device.id].energy_wh)
+        found[device.id] = _unless_held_too_long(state, device, wanted, now)
     return Heating(intents=found, slots=slots)
 
 
@@ -70,7 +74,7 @@ def _as_planned(
     mean_w = plan.power_w[moment.slot]
     wanted_wh = mean_w * moment.plan.grid.slot_h
     # Below its smallest power a pump runs at that power from the slot's start until the planned energy is in.
-    if mean_w >= device.power_min_w or done_wh < wanted_wh - 1.0:
+    if mean_w >= device.power_min_w or done_wh < wanted_wh - LEAST_RUN_WH:
         power_w = max(mean_w, device.power_min_w)
         price = round(moment.buy_at, 3)
         return Want(device_id=device.id, power_w=power_w), reasons.HeatsAsPlanned(import_price_eur_per_kwh=price)
@@ -84,6 +88,29 @@ def _by_thermostat(device: HeatPump, values: HeatPumpValues, *, running: bool) -
     on = too_cold(device, values) or (running and not _satisfied(device, values))
     power_w = device.power_max_w if on else 0.0
     return Want(device_id=device.id, power_w=power_w), reasons.RunsByThermostat(running=on)
+
+
+def _unless_held_too_long(
+    state: ControlState, device: HeatPump, wanted: tuple[Want, Reason], now: Now
+) -> tuple[Want, Reason]:
+    """What is wanted, or its own thermostat where it would be held at rest for longer than it lets itself be held.
+
+    Only we count: the driver does as it is told, and lets go well before the pump's own timer, which begins later.
+    """
+    if wanted[0].power_w != 0 or device.rest_max_s is None or held_s(state, device, now) < device.rest_max_s:
+        return wanted
+    return Want(device_id=device.id, power_w=None), reasons.RestedLongEnough(rest_max_s=device.rest_max_s)
+
+
+def held_s(state: ControlState, device: HeatPump, now: Now) -> float:
+    """For how long a heat pump has been held at rest and has not run [s]."""
+    since_mono_s = state.switches.get(device.id, SwitchMemory()).held_since_mono_s
+    return 0.0 if since_mono_s is None else now.mono_s - since_mono_s
+
+
+def runs_in(plan: HeatPlan, slot: int, slot_h: float) -> bool:
+    """Whether a pump is meant to run in a slot of its plan, were it only for a minute."""
+    return plan.power_w[slot] * slot_h > LEAST_RUN_WH
 
 
 def _knows_warmth(device: HeatPump, values: HeatPumpValues) -> bool:

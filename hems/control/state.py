@@ -39,6 +39,8 @@ class SwitchMemory:
     phases_switched_mono_s: float | None = None
     ignored_since_mono_s: float | None = None
     """Since when a car has taken nothing of what is offered."""
+    held_since_mono_s: float | None = None
+    """Since when a heat pump has been told to rest and has not run; None: it runs, or nobody holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

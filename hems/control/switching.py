@@ -12,6 +12,21 @@ def after(memory: SwitchMemory, *, running: bool, now: Now) -> SwitchMemory:
     return memory if running == memory.running else replace(memory, running=running, switched_mono_s=now.mono_s)
 
 
+def after_hold(memory: SwitchMemory, told_w: float | None, min_run_s: float, now: Now) -> SwitchMemory:
+    """Memory after a command to a heat pump (None: by itself), for how long it may be held at rest.
+
+    One that is let go counts as held until it has run for its minimum: then it has had its turn, and may rest again.
+    """
+    since_mono_s = memory.held_since_mono_s
+    switched_mono_s = memory.switched_mono_s
+    has_run = memory.running and switched_mono_s is not None and now.mono_s - switched_mono_s >= min_run_s
+    if told_w == 0:
+        since_mono_s = now.mono_s if since_mono_s is None else since_mono_s
+    elif told_w is not None or has_run:
+        since_mono_s = None
+    return memory if since_mono_s == memory.held_since_mono_s else replace(memory, held_since_mono_s=since_mono_s)
+
+
 def after_offer(
     memory: SwitchMemory, power_w: float, phase_count: int, values: ChargerValues, now: Now
 ) -> SwitchMemory:

@@ -236,6 +236,14 @@ class HeatsByItself:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestedLongEnough:
+    """Nobody may hold it at rest for longer: its own thermostat decides until it has run."""
+
+    rest_max_s: float
+    code: Literal["rested_long_enough"] = "rested_long_enough"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerCharges:
     """The owner asked for it, whatever it costs."""
 
@@ -296,6 +304,7 @@ Reason = (
     | RestsWarmEnough
     | RunsByThermostat
     | HeatsByItself
+    | RestedLongEnough
     | OwnerCharges
     | FollowsSetpoint
     | DeviceSilent

@@ -233,6 +233,8 @@ class HeatPump:
     min_rest_s: float
     cop_at_7c_ratio: float
     """Heat per electricity at 7 degrees C outside."""
+    rest_max_s: float | None = None
+    """Longest that it may be held at rest on end; then it goes by its own thermostat [s]. None: as long as wanted."""
     room: RoomModel | None = None
     tank: TankModel | None = None
     phases: tuple[Phase, ...] = ALL_PHASES

@@ -151,6 +151,8 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return f"a flex event keeps the house at {way} {kilowatts(power_w)} until {coming(until, since_at, zone)}"
         case reasons.HeatsByItself():
             return "nobody knows how warm it is, so its own thermostat decides"
+        case reasons.RestedLongEnough(rest_max_s=rest_max_s):
+            return f"nobody may hold it back for more than {rest_max_s / 3600:g} h, its own thermostat decides"
         case reasons.RunsByThermostat():
             return "there is no plan for it, so it goes by its thermostat"
         case reason:

@@ -59,7 +59,8 @@ class HotWaterDraws:
 class SimHeatPump:
     """Heat pump that keeps its own minimum run and rest, and sends its heat where it is needed more.
 
-    Safe state: its own thermostat, which modulates with the need. Room: C dT/dt = heat - loss (T - outdoor), solved
+    Safe state: its own thermostat, which modulates with the need; it goes by it, too, when it is held at rest for too
+    long, until it is told something else. Room: C dT/dt = heat - loss (T - outdoor), solved
     exactly for constant heat. Tank: the same towards the room, minus what is tapped.
     """
 
@@ -77,17 +78,24 @@ class SimHeatPump:
         self._wanted_w: float | None = None
         self._running = False
         self._since_s = 10**9
+        self._held_s = 0
+        """For how long it has been told to rest on end."""
 
     def apply(self, action: Action | None) -> None:
         """Hold an electrical power, or the thermostat."""
         if action is not None and not isinstance(action, HeatPumpPower):
             raise TypeError(f"{self.pump.id} takes a heat pump power, got {action.kind}")
         self._wanted_w = None if action is None else action.power_w
+        if self._wanted_w != 0:
+            self._held_s = 0
 
     def next_change_s(self) -> float:
-        """End of a minimum run or rest, where a held command can act."""
+        """End of a minimum run or rest, where a held command can act, or of its patience with being held at rest."""
         dwell_s = self.pump.min_run_s if self._running else self.pump.min_rest_s
-        return dwell_s - self._since_s if self._since_s < dwell_s else NEVER_S
+        ends_s = [dwell_s - self._since_s]
+        if self._wanted_w == 0 and self.pump.rest_max_s is not None:
+            ends_s.append(self.pump.rest_max_s - self._held_s)
+        return min((each for each in ends_s if each > 0), default=NEVER_S)
 
     def _room_ratio(self) -> float | None:
         """Place of the room in its band: 0 at the lower end, 1 at the upper."""
@@ -121,7 +129,8 @@ class SimHeatPump:
     def _next_power_w(self) -> float:
         """Power after own control, limits and dwell times."""
         pump = self.pump
-        wanted_w = self._thermostat_w() if self._wanted_w is None else self._wanted_w
+        patient = pump.rest_max_s is None or self._held_s < pump.rest_max_s
+        wanted_w = self._thermostat_w() if self._wanted_w is None or not patient else self._wanted_w
         if self._too_hot():
             wanted_w = 0.0
         runs = wanted_w >= pump.power_min_w
@@ -137,6 +146,8 @@ class SimHeatPump:
         running = self.power_w > 0
         self._since_s = seconds if running != self._running else self._since_s + seconds
         self._running = running
+        if self._wanted_w == 0:
+            self._held_s += seconds
         heat_w = self.power_w * cop_ratio(self.pump, self.outdoor_c)
         room_ratio, tank_ratio = self._room_ratio(), self._tank_ratio()
         to_tank = tank_ratio is not None and (room_ratio is None or tank_ratio < room_ratio)
@@ -185,6 +196,7 @@ class SimHeatPump:
             "wanted_w": self._wanted_w,
             "running": self._running,
             "since_s": self._since_s,
+            "held_s": self._held_s,
         }
 
     def restore(self, state: DeviceState) -> None:
@@ -196,3 +208,4 @@ class SimHeatPump:
         self._wanted_w = optional_number(state, "wanted_w")
         self._running = bool(state["running"])
         self._since_s = round(number(state, "since_s"))
+        self._held_s = round(number(state, "held_s"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hems.domain.command import BatteryPower, ChargeCurrent
+from hems.domain.command import BatteryPower, ChargeCurrent, HeatPumpPower
 from hems.domain.errors import BadInputError
 from hems.domain.events import Mode
 from hems.domain.plan import Origin
@@ -216,6 +216,33 @@ def test_a_broken_planner_leaves_the_old_plan_then_rules_and_says_why(tmp_path: 
             assert "old plan" in status.trouble
 
     virtual_time.run(main())
+
+
+def test_an_sg_ready_pump_that_the_plan_lets_rest_is_let_go_before_it_helps_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cheap hours begin at 04:00; a heavy house at 20.3 degrees stays warm, but the pump's own thermostat starts."""
+    pump = SITE.heat_pumps[0]
+    assert pump.room is not None
+    heavy = replace(pump.room, time_constant_h=300.0)
+    contacts = replace(pump, power_min_w=pump.power_max_w, rest_max_s=7_200.0, room=heavy)
+    site = replace(SITE, heat_pumps=(contacts,))
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0)
+    market = flat_market(START_AT, cheap_hours=(4, 5))
+    told: list[float | None] = []
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT, market=market) as house:
+            house.driver.house.heat_pumps[HEAT_PUMP].room_c = 20.3
+            for minute in range(150):
+                await house.until(60.0 * minute + 30.0)
+                told.append([e.action.power_w for e in house.driver.applied if isinstance(e.action, HeatPumpPower)][-1])
+
+    with caplog.at_level(logging.WARNING):
+        virtual_time.run(main())
+    assert [each.getMessage() for each in caplog.records] == []
+    assert told[:120] == [0.0] * 120
+    assert None in told[120:]
 
 
 @pytest.mark.parametrize("arrival_h", [0.0, 0.3], ids=["there at the start", "comes later"])

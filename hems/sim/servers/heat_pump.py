@@ -20,7 +20,6 @@ from hems.sim.servers.pace import real_pause
 
 log = logging.getLogger(__name__)
 
-BLOCK_MAX_S = 7_200.0
 PERIOD_S = 5.0
 """House seconds between two messages of its meter [s]."""
 RETRY_S = 0.5
@@ -45,7 +44,6 @@ class MqttHeatPump:
         self._living = living
         self._port = port
         self._present = False
-        self._blocked_since_s: float | None = None
         self._told: Relays | None = None
         living.before_step(self._act)
 
@@ -58,19 +56,13 @@ class MqttHeatPump:
         self._present = False
 
     def _act(self) -> None:
-        now_s = self._living.house.mono_s
-        if not self.relays.block:
-            self._blocked_since_s = None
-        elif self._blocked_since_s is None:
-            self._blocked_since_s = now_s
-        self._living.house.heat_pumps[self.pump.id].apply(HeatPumpPower(power_w=self._wanted_w(now_s)))
+        self._living.house.heat_pumps[self.pump.id].apply(HeatPumpPower(power_w=self._wanted_w()))
 
-    def _wanted_w(self, now_s: float) -> float | None:
+    def _wanted_w(self) -> float | None:
         """Electrical power; None: by its own thermostat [W]."""
         if self.relays.boost:
             return self.pump.power_max_w
-        blocked = self._blocked_since_s is not None and now_s - self._blocked_since_s < BLOCK_MAX_S
-        return 0.0 if blocked else None
+        return 0.0 if self.relays.block else None
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""

@@ -31,6 +31,13 @@ def house_of(text: str) -> House:
     return load_house(text, "site.yaml", SECRETS.get)
 
 
+def test_a_heat_pump_behind_two_contacts_rests_for_two_hours_at_most():
+    (pump,) = load_house_file(EXAMPLES / "full.yaml", lambda name: f"<{name}>").site.heat_pumps
+    assert pump.rest_max_s == 7_200.0
+    (simulated,) = load_house_file(EXAMPLES / "home_b.yaml", lambda name: f"<{name}>").site.heat_pumps
+    assert simulated.rest_max_s is None
+
+
 def test_the_full_house_reaches_every_device():
     house = load_house_file(EXAMPLES / "full.yaml", lambda name: f"<{name}>")
 

@@ -6,8 +6,11 @@ from datetime import timedelta
 import pytest
 
 from hems.domain import reasons
+from hems.domain.events import DeviceDoesNotFollow, Event
 from hems.domain.plan import Plan
 from hems.domain.reasons import Reason
+from hems.domain.site import Site
+from hems.domain.time import SlotGrid
 from tests.support.houses import BATTERY, HEAT_PUMP, home_b
 from tests.support.moments import START_AT, Cycles, House, once, plan_of, power_of, reason_of, rules_of
 
@@ -107,3 +110,53 @@ def test_its_own_thermostat_needs_room_for_all_that_the_pump_can_draw() -> None:
     tight.tick(0.0, blind)
     assert power_of(tight.tick(1.0, blind), HEAT_PUMP) == 0.0
     assert rules_of(tight.tick(2.0, blind), HEAT_PUMP) == ["main_fuse"]
+
+
+def sg_ready(rest_max_s: float | None = 7_200.0) -> Site:
+    """Two contacts: all that the pump can, or nothing, and that for two hours at most."""
+    house = home_b()
+    return replace(house, heat_pumps=(replace(house.heat_pumps[0], power_min_w=2_500.0, rest_max_s=rest_max_s),))
+
+
+LATER = SlotGrid(start_at=START_AT + timedelta(hours=1), count=8)
+"""Two hours, of which the first lies in the rest of the two hours before: the plan changes, the rest goes on."""
+RESTS_LATER = replace(plan_of(heat_w=(0.0,) * 8), grid=LATER)
+
+
+def test_nobody_holds_an_sg_ready_pump_at_rest_for_more_than_two_hours() -> None:
+    """It helps itself then, whatever it is told; it is let go until it has run for its minimum of 900 s."""
+    cycles = Cycles(sg_ready())
+    told: dict[float, float | None] = {}
+    why: dict[float, Reason] = {}
+    events: list[Event] = []
+    for at_s in [0.0, *(7_140.0 + second for second in range(2_000))]:
+        # It does not start at once; when it does, it takes less than all that it can.
+        runs = 7_800.0 <= at_s < 8_703.0
+        result = cycles.tick(at_s, replace(MILD, pump_w=2_100.0 if runs else 15.0), RESTS_LATER)
+        told[at_s], why[at_s] = power_of(result, HEAT_PUMP), reason_of(result, HEAT_PUMP)
+        events += result.events
+    changes = {at_s: power_w for at_s, power_w in told.items() if power_w != told.get(at_s - 1.0, power_w)}
+    assert (told[0.0], changes) == (0.0, {7_200.0: None, 8_701.0: 0.0})
+    assert why[7_200.0] == why[8_700.0] == reasons.RestedLongEnough(rest_max_s=7_200.0)
+    assert why[8_701.0] == reasons.RestsAsPlanned(next_at=None)
+    assert HEAT_PUMP not in [each.device_id for each in events if isinstance(each, DeviceDoesNotFollow)]
+
+
+def test_a_pump_that_was_told_to_run_may_rest_for_two_hours_again() -> None:
+    cycles = Cycles(sg_ready())
+    cycles.tick(0.0, MILD, plan_of(heat_w=(0.0,) * 8))
+    cycles.tick(3_600.0, replace(MILD, room_c=19.0))
+    cycles.tick(5_000.0, MILD)
+    assert power_of(cycles.tick(12_199.0, MILD), HEAT_PUMP) == 0.0
+    assert power_of(cycles.tick(12_200.0, MILD), HEAT_PUMP) is None
+
+
+def test_a_pump_that_takes_a_power_rests_for_as_long_as_wanted() -> None:
+    cycles = Cycles(sg_ready(rest_max_s=None))
+    cycles.tick(0.0, MILD)
+    assert power_of(cycles.tick(20_000.0, MILD), HEAT_PUMP) == 0.0
+
+
+def test_the_battery_covers_what_a_pump_draws_by_itself() -> None:
+    result = once(home_b(), replace(MILD, room_c=None, pump_w=1_500.0))
+    assert power_of(result, BATTERY) == pytest.approx(-1_800.0)

@@ -31,6 +31,7 @@ SAMPLES: dict[str, Any] = {
     "departure_at": OPENED_AT + timedelta(hours=11, minutes=30),
     "next_at": OPENED_AT + timedelta(hours=3),
     "running": True,
+    "rest_max_s": 7_200.0,
     "until_at": OPENED_AT + timedelta(hours=2),
     "power_w": -2_300.0,
 }

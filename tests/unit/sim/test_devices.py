@@ -238,6 +238,21 @@ def test_the_heat_pump_keeps_its_minimum_run_and_rest():
     assert pump.power_w == 2_000.0
 
 
+def test_an_sg_ready_heat_pump_lets_itself_be_held_at_rest_for_two_hours():
+    """Its room is so cold that it would start at once; a word to run, or none, and it may be held for as long again."""
+    pump = SimHeatPump(replace(PUMP, rest_max_s=7_200.0))
+    pump.room_c = 20.1
+    for _ in range(2):
+        pump.apply(None)
+        pump.apply(HeatPumpPower(power_w=0.0))
+        live(pump, 900)  # its minimum run, where it still ran
+        pump.apply(HeatPumpPower(power_w=0.0))
+        live(pump, 6_300, step_s=3_600)
+        assert pump.power_w == 0.0
+        live(pump, 1)
+        assert pump.power_w > 700.0
+
+
 def test_the_room_cools_by_its_time_constant():
     """From 21 degrees C at 0 outside, 60 h time constant: 21 exp(-12/60) after half a day."""
     pump = SimHeatPump(replace(PUMP, tank=None))
