@@ -27,8 +27,8 @@ from hems.domain.snapshot import (
     Snapshot,
 )
 from hems.domain.time import Now
-from hems.explain import headline, next_change
-from hems.explain.words import clock, kilowatts
+from hems.explain import consequence_of_silence, headline, next_change
+from hems.explain.words import clock, to_exchange
 
 IDLE_W = 50.0
 
@@ -216,15 +216,15 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
     if result.state.fuse_exceeded:
         found.append(Notice(level="problem", text="The house draws more than its main fuse is rated for."))
     if site.meter.id in silent:
-        text = f"{site.meter.name} does not answer: only what fits the fuse at worst is allowed."
+        text = f"{site.meter.name} does not answer: {consequence_of_silence(site.meter)}."
         found.append(Notice(level="problem", text=text))
     if result.state.mode is Mode.GRID_LIMITED:
         found.append(Notice(level="limit", text="The grid operator limits the house."))
     setpoint = shown.asked.setpoint
     if setpoint is not None and (power_w := setpoint.power_at_w(shown.now.at)) is not None:
-        way = "draws" if power_w >= 0 else "feeds in"
-        until = clock(setpoint.end_at, site.zone)
-        found.append(Notice(level="event", text=f"Flex event until {until}: the house {way} {kilowatts(power_w)}."))
+        # What was agreed; what the house does is measured, and may not be known.
+        text = f"Flex event until {clock(setpoint.end_at, site.zone)}: the house is to {to_exchange(power_w)}."
+        found.append(Notice(level="event", text=text))
     for device in site.controllables:
         if device.id in silent:
             found.append(Notice(level="problem", text=f"{device.name} does not answer; the rest goes on without it."))

@@ -1,8 +1,8 @@
 """Reasons in words. Pure: a record, a plan and a site in, one sentence out."""
 
 from hems.explain.ahead import Ahead, next_change
-from hems.explain.english import sentence
+from hems.explain.english import consequence_of_silence, sentence
 from hems.explain.events import event_line, is_trouble
 from hems.explain.headline import headline
 
-__all__ = ["Ahead", "event_line", "headline", "is_trouble", "next_change", "sentence"]
+__all__ = ["Ahead", "consequence_of_silence", "event_line", "headline", "is_trouble", "next_change", "sentence"]

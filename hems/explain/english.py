@@ -11,7 +11,7 @@ from hems.domain import reasons
 from hems.domain.command import LimitedBy, LimitRule
 from hems.domain.decision import DecisionEpisode, Summary
 from hems.domain.site import Battery, Charger, Device, GridMeter, HeatPump, PvPlant, Site
-from hems.explain.words import brings, cents, coming, costs, kilowatts, power_span, saves, would_save
+from hems.explain.words import brings, cents, coming, costs, kilowatts, power_span, saves, to_exchange, would_save
 
 IDLE_W = 50.0
 """Less than this is standing by, and would be told as 0.0 kW: converters and contactors draw some watts."""
@@ -23,16 +23,17 @@ def sentence(episode: DecisionEpisode, site: Site) -> str:
     """What a device did during an episode, why, and what limited it."""
     device = next(each for each in site.devices if each.id == episode.device_id)
     if isinstance(episode.reason, reasons.DeviceSilent):
-        return f"{_silent(device)}."
+        return f"{device.name} does not answer: {consequence_of_silence(device)}."
     text = f"{_what(device, episode.summary)}: {why(episode, device, site.zone)}"
     limit = limit_clause(episode.limited_by, device, episode.summary)
     return f"{text}{limit}."
 
 
-def _silent(device: Device) -> str:
+def consequence_of_silence(device: Device) -> str:
+    """What is done about a device that does not answer; of a meter also what somebody can do, as nobody tells it."""
     if isinstance(device, GridMeter):
-        return f"{device.name} does not answer: only what fits the fuse at worst is allowed"
-    return f"{device.name} does not answer: it is told its safe value, and the others make room for it"
+        return "batteries rest, cars and heat get what fits the fuse at worst, and somebody should look at its cable"
+    return "it is told its safe value, and the others make room for it"
 
 
 def _what(device: Device, summary: Summary) -> str:
@@ -147,8 +148,7 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
         case reasons.OwnerCharges(until_at=until):
             return f"you asked for it, until {coming(until, since_at, zone)}"
         case reasons.FollowsSetpoint(power_w=power_w, until_at=until):
-            way = "drawing" if power_w >= 0 else "feeding in"
-            return f"a flex event keeps the house at {way} {kilowatts(power_w)} until {coming(until, since_at, zone)}"
+            return f"a flex event asks the house to {to_exchange(power_w)} until {coming(until, since_at, zone)}"
         case reasons.HeatsByItself():
             return "nobody knows how warm it is, so its own thermostat decides"
         case reasons.RestedLongEnough(rest_max_s=rest_max_s):

@@ -15,6 +15,7 @@ from hems.domain.events import (
     PlanRefused,
 )
 from hems.domain.site import Site
+from hems.explain.english import consequence_of_silence
 from hems.explain.words import clock
 
 _MODES = {
@@ -27,10 +28,11 @@ _MODES = {
 
 def event_line(event: Event, site: Site) -> str:
     """One sentence without its end."""
+    devices = {each.id: each for each in site.devices}
     names = {each.id: each.name for each in site.devices}
     match event:
         case DeviceWentSilent(device_id=device_id):
-            return f"{names[device_id]} does not answer; it is told its safe value and the others make room for it"
+            return f"{names[device_id]} does not answer; {consequence_of_silence(devices[device_id])}"
         case DeviceCameBack(device_id=device_id):
             return f"{names[device_id]} answers"
         case DeviceDoesNotFollow(device_id=device_id, told_w=told_w, measured_w=measured_w):

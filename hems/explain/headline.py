@@ -3,7 +3,7 @@
 from hems.domain import reasons
 from hems.domain.decision import DecisionEpisode
 from hems.domain.site import Battery, Charger, Device, GridMeter, HeatPump, PvPlant, Site
-from hems.explain.english import IDLE_W, limit_clause, why
+from hems.explain.english import IDLE_W, consequence_of_silence, limit_clause, why
 
 HEADLINE_MAX = 140
 """Characters of a headline; what is longer loses the limit, which the state on the card tells as well."""
@@ -19,7 +19,7 @@ def headline(episode: DecisionEpisode, power_w: float | None, site: Site) -> str
     """
     device = next(each for each in site.devices if each.id == episode.device_id)
     if isinstance(episode.reason, reasons.DeviceSilent) or power_w is None:
-        return "Does not answer: it is told its safe value, and the others make room for it."
+        return f"Does not answer: {consequence_of_silence(device)}."
     doing = _doing(device, power_w)
     if isinstance(device, GridMeter):
         return f"{doing}."

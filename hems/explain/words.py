@@ -17,6 +17,13 @@ def power_span(low_w: float, high_w: float) -> str:
     return f"{high} kW" if low == high else f"{low} to {high} kW"
 
 
+def to_exchange(power_w: float) -> str:
+    """What a house is to do at its connection, import positive: take so much, feed in so much, or neither."""
+    if abs(power_w) < 50:
+        return "exchange nothing with the grid"  # it would be told as 0.0 kW
+    return f"take {kilowatts(power_w)} from the grid" if power_w > 0 else f"feed {kilowatts(power_w)} into the grid"
+
+
 def cents(price_eur_per_kwh: float) -> str:
     """Price of one kWh in cents, one decimal below ten."""
     value = price_eur_per_kwh * 100

@@ -12,6 +12,7 @@ import pytest
 from hems.domain.command import BatteryPower, ChargeCurrent, HeatPumpPower
 from hems.domain.errors import BadInputError
 from hems.domain.events import Mode
+from hems.domain.flex import Setpoint
 from hems.domain.plan import Origin
 from hems.domain.reading import CarState
 from hems.domain.site import CarHabit, DeviceId
@@ -261,6 +262,33 @@ def test_a_car_is_offered_nothing_before_a_plan_knows_it(arrival_h: float, tmp_p
                 each.action.current_a for each in house.driver.applied if isinstance(each.action, ChargeCurrent)
             }
             assert offers_a == {0.0}
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(("part_ratio", "way"), [(0.0, "feed"), (1.0, "take")])
+def test_a_flex_event_is_told_as_what_was_agreed(part_ratio: float, way: str, tmp_path: Path) -> None:
+    """Without the grid meter nobody knows what the house does, and it is not said."""
+
+    async def main() -> None:
+        async with living(SITE, DATA, tmp_path, start_at=START_AT) as house:
+            await house.until(360.0)
+            envelope = house.daemon.house.envelope()
+            assert envelope is not None
+            bounds_w = envelope.bounds_w(900)
+            assert bounds_w is not None
+            power_w = round(bounds_w[0] + part_ratio * (bounds_w[1] - bounds_w[0]), 1)
+            setpoint = Setpoint(event_id="e", envelope_id=envelope.envelope_id, revision=0,
+                                start_at=house.daemon.house.live().now.at, step_s=60, power_w=(power_w,) * 15)  # fmt: skip
+            assert await house.daemon.house.flex.offer(setpoint) is None
+            house.driver.lost = {GRID}
+            await house.until(420.0)
+            silence, event = (each.text for each in house.daemon.house.snapshot().notices)
+            assert silence.startswith("Grid does not answer: batteries rest")
+            where = "into" if way == "feed" else "from"
+            assert (
+                event == f"Flex event until 01:20: the house is to {way} {abs(power_w) / 1000:.1f} kW {where} the grid."
+            )
 
     virtual_time.run(main())
 

@@ -21,10 +21,10 @@ from hems.domain.events import (
     PlanRefused,
 )
 from hems.domain.plan import Purpose
-from hems.explain import event_line, headline, is_trouble, next_change
+from hems.explain import event_line, headline, is_trouble, next_change, sentence
 from tests.support.houses import BATTERY, CHARGER, GRID, HEAT_PUMP, PV, home_b
 from tests.support.moments import START_AT, plan_of
-from tests.unit.explain.test_words import FORBIDDEN, REASONS, SITE, episode, limited, sample
+from tests.unit.explain.test_words import FORBIDDEN, OPENED_AT, REASONS, SITE, episode, limited, sample
 
 
 @pytest.mark.parametrize("device_id", [GRID, PV, BATTERY, CHARGER, HEAT_PUMP])
@@ -57,6 +57,34 @@ def test_every_headline_is_one_short_sentence_without_jargon(kind: type[Any], de
 )
 def test_the_headline_says_what_is_measured(device_id: str, power_w: float | None, begins: str) -> None:
     assert headline(episode(reasons.ProducesFreely(), device_id), power_w, SITE).startswith(begins)
+
+
+def test_a_silent_grid_meter_is_told_nothing_and_somebody_should_look() -> None:
+    """Nobody tells a meter anything; what it leaves unknown makes the guard careful."""
+    silent = (
+        headline(episode(reasons.DeviceSilent(), GRID), None, SITE),
+        event_line(DeviceWentSilent(at=START_AT, device_id=GRID), SITE),
+        sentence(episode(reasons.DeviceSilent(), GRID), SITE),
+    )
+    for text in silent:
+        assert "safe value" not in text
+        assert "batteries rest" in text
+        assert "cable" in text
+        assert len(text) <= 140
+    assert "safe value" in headline(episode(reasons.DeviceSilent(), BATTERY), None, SITE)
+
+
+@pytest.mark.parametrize(
+    ("power_w", "says"),
+    [
+        (2_300.0, "asks the house to take 2.3 kW from the grid until 21:00"),
+        (-2_300.0, "asks the house to feed 2.3 kW into the grid until 21:00"),
+        (-20.0, "asks the house to exchange nothing with the grid until 21:00"),
+    ],
+)
+def test_a_flex_event_says_what_is_asked(power_w: float, says: str) -> None:
+    reason = sample(reasons.FollowsSetpoint, power_w=power_w, until_at=OPENED_AT + timedelta(hours=1))
+    assert says in headline(episode(reason), 300.0, SITE)
 
 
 def test_the_next_change_of_a_battery_has_its_time_and_its_price() -> None:
