@@ -150,11 +150,13 @@ def _planned_heat_max_w(state: ControlState, pump: HeatPump, plan: HeatPlan, gri
     found, rested_s = [], heat.held_s(state, pump, now)
     for slot, planned_w in enumerate(plan.power_w):
         left_s = max(0.0, (grid.slot_start(slot + 1) - now.at) / timedelta(seconds=1))
-        runs = heat.runs_in(plan, slot, grid.slot_h)
+        before_s = rested_s
         if left_s > 0:
             # It may run at the start of its slot only, and rest from then on.
+            runs = heat.runs_in(plan, slot, grid.slot_h)
             rested_s = grid.slot_s if runs else rested_s + min(grid.slot_s, left_s)
-        by_itself = not runs and pump.rest_max_s is not None and rested_s > pump.rest_max_s
+        # One that was let go is told to run some minutes later only.
+        by_itself = pump.rest_max_s is not None and max(before_s, rested_s) > pump.rest_max_s
         found.append(pump.power_max_w if by_itself else planned_w * HEAT_TOLERANCE_RATIO)
     return found
 

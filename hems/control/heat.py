@@ -18,6 +18,9 @@ from hems.domain.time import Now
 ROOM_HYSTERESIS_C = 0.3
 """Between switching on and off again by thermostat: an ordinary room controller's [K]."""
 TANK_HYSTERESIS_C = 5.0
+LET_GO_MIN_S = 600.0
+"""SG-Ready: contacts that change sooner may be ignored; the driver keeps them, and a pump told to run before that would
+start later than its minimum run is counted from [s]."""
 LEAST_RUN_WH = 1.0
 """No compressor starts for less; a solver's zero is not always exact."""
 
@@ -95,9 +98,14 @@ def _unless_held_too_long(
 ) -> tuple[Want, Reason]:
     """What is wanted, or its own thermostat where it would be held at rest for longer than it lets itself be held.
 
-    Only we count: the driver does as it is told, and lets go well before the pump's own timer, which begins later.
+    Only we count: the driver does as it is told, and the pump's own timer begins with the command or later.
     """
-    if wanted[0].power_w != 0 or device.rest_max_s is None or held_s(state, device, now) < device.rest_max_s:
+    if device.rest_max_s is None:
+        return wanted
+    let_go_s = state.switches.get(device.id, SwitchMemory()).let_go_since_mono_s
+    just_let_go = let_go_s is not None and now.mono_s - let_go_s < LET_GO_MIN_S
+    too_long = wanted[0].power_w == 0 and held_s(state, device, now) >= device.rest_max_s
+    if not too_long and not just_let_go:
         return wanted
     return Want(device_id=device.id, power_w=None), reasons.RestedLongEnough(rest_max_s=device.rest_max_s)
 

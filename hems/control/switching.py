@@ -17,14 +17,17 @@ def after_hold(memory: SwitchMemory, told_w: float | None, min_run_s: float, now
 
     One that is let go counts as held until it has run for its minimum: then it has had its turn, and may rest again.
     """
-    since_mono_s = memory.held_since_mono_s
-    switched_mono_s = memory.switched_mono_s
-    has_run = memory.running and switched_mono_s is not None and now.mono_s - switched_mono_s >= min_run_s
+    held_s, let_go_s, switched_s = memory.held_since_mono_s, memory.let_go_since_mono_s, memory.switched_mono_s
+    has_run = memory.running and switched_s is not None and now.mono_s - switched_s >= min_run_s
     if told_w == 0:
-        since_mono_s = now.mono_s if since_mono_s is None else since_mono_s
+        held_s, let_go_s = now.mono_s if held_s is None else held_s, None
     elif told_w is not None or has_run:
-        since_mono_s = None
-    return memory if since_mono_s == memory.held_since_mono_s else replace(memory, held_since_mono_s=since_mono_s)
+        held_s = let_go_s = None
+    elif held_s is not None and let_go_s is None:
+        let_go_s = now.mono_s
+    if (held_s, let_go_s) == (memory.held_since_mono_s, memory.let_go_since_mono_s):
+        return memory
+    return replace(memory, held_since_mono_s=held_s, let_go_since_mono_s=let_go_s)
 
 
 def after_offer(

@@ -278,17 +278,21 @@ def test_a_flex_event_is_told_as_what_was_agreed(part_ratio: float, way: str, tm
             bounds_w = envelope.bounds_w(900)
             assert bounds_w is not None
             power_w = round(bounds_w[0] + part_ratio * (bounds_w[1] - bounds_w[0]), 1)
-            setpoint = Setpoint(event_id="e", envelope_id=envelope.envelope_id, revision=0,
-                                start_at=house.daemon.house.live().now.at, step_s=60, power_w=(power_w,) * 15)  # fmt: skip
+            setpoint = Setpoint(
+                event_id="e",
+                envelope_id=envelope.envelope_id,
+                revision=0,
+                start_at=house.daemon.house.live().now.at,
+                step_s=60,
+                power_w=(power_w,) * 15,
+            )
             assert await house.daemon.house.flex.offer(setpoint) is None
             house.driver.lost = {GRID}
             await house.until(420.0)
             silence, event = (each.text for each in house.daemon.house.snapshot().notices)
             assert silence.startswith("Grid does not answer: batteries rest")
-            where = "into" if way == "feed" else "from"
-            assert (
-                event == f"Flex event until 01:20: the house is to {way} {abs(power_w) / 1000:.1f} kW {where} the grid."
-            )
+            what = f"{way} {abs(power_w) / 1000:.1f} kW {'into' if way == 'feed' else 'from'} the grid"
+            assert event == f"Flex event until 01:20: the house is to {what}."
 
     virtual_time.run(main())
 

@@ -142,6 +142,22 @@ def test_nobody_holds_an_sg_ready_pump_at_rest_for_more_than_two_hours() -> None
     assert HEAT_PUMP not in [each.device_id for each in events if isinstance(each, DeviceDoesNotFollow)]
 
 
+def test_a_pump_that_was_let_go_is_told_to_run_after_ten_minutes() -> None:
+    """Its contacts stay open for as long: told before, it would start later than its minimum run is counted from."""
+    cycles = Cycles(sg_ready())
+    runs_again = replace(plan_of(heat_w=(0.0, 0.0, 0.0, 0.0, 2_000.0, 2_000.0, 0.0, 0.0)), grid=LATER)
+    told: dict[float, float | None] = {}
+    for at_s in (0.0, 7_100.0, 7_199.0, 7_200.0, 7_799.0, 7_800.0):
+        told[at_s] = power_of(cycles.tick(at_s, replace(MILD, pump_w=15.0), runs_again), HEAT_PUMP)
+    assert told == {0.0: 0.0, 7_100.0: 0.0, 7_199.0: 0.0, 7_200.0: 2_500.0, 7_799.0: 2_500.0, 7_800.0: 2_500.0}
+    cycles = Cycles(sg_ready())
+    for at_s in (0.0, 7_100.0, 7_199.0, 7_200.0):
+        cycles.tick(at_s, replace(MILD, pump_w=15.0), RESTS_LATER)
+    for at_s in (7_300.0, 7_799.0):
+        assert power_of(cycles.tick(at_s, replace(MILD, pump_w=15.0), runs_again), HEAT_PUMP) is None
+    assert power_of(cycles.tick(7_800.0, replace(MILD, pump_w=15.0), runs_again), HEAT_PUMP) == 2_500.0
+
+
 def test_a_pump_that_was_told_to_run_may_rest_for_two_hours_again() -> None:
     cycles = Cycles(sg_ready())
     cycles.tick(0.0, MILD, plan_of(heat_w=(0.0,) * 8))
