@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 SPEED_MAX = 200.0
 """Beyond, two cores no longer keep up with ten telegrams and ticks a millisecond."""
-START_OF_DAY = time(6, 30)
+START_OF_DAY = time(6)
 """Before sunrise, the car still there: within minutes everything in the house has moved."""
 DEVICES_WITHIN_S = 60.0
 PRICES_AT = time(13)
