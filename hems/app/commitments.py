@@ -15,6 +15,8 @@ from hems.ports import Offload
 TOLERANCE_W, TOLERANCE_RATIO = 300.0, 0.1
 """A minute further from what was asked is a deviation: kettles are met within seconds, so a minute's mean is close."""
 DEVIATING_MINUTES = 2
+MINUTE = timedelta(minutes=1)
+"""An event may begin in the middle of one."""
 OPEN = (CommitmentState.ACCEPTED, CommitmentState.TRACKING, CommitmentState.DEVIATING)
 
 
@@ -52,7 +54,7 @@ class Commitments:
         """Events that were cancelled while the disk did not take it."""
         self._off_minutes = 0
         starts_at = [each.setpoint.start_at for each in self._kept.values()]
-        self._minutes = list(past(min(starts_at))) if starts_at else []
+        self._minutes = list(past(min(starts_at) - MINUTE)) if starts_at else []
         # Whether the report was sent before the stop is not known; sent twice it is known by event and revision.
         self._news = [self._step(each) for each in self._kept.values() if each.state not in OPEN]
 
@@ -111,13 +113,24 @@ class Commitments:
                 self._kept[event_id] = moved = replace(commitment, state=after)
                 found.append(self._step(moved))
                 if after in OPEN:
-                    self._later(partial(self._shelf.put, event_id, moved))
+                    self._later(partial(self._write, moved))
             if _is_over(commitment, now):
                 del self._kept[event_id]
-                self._later(partial(self._shelf.remove, event_id))
+                self._later(partial(self._forget, commitment))
         oldest = min((each.setpoint.start_at for each in self._kept.values()), default=now.at)
-        self._minutes = [each for each in self._minutes if each.start_at >= oldest - timedelta(minutes=1)]
+        self._minutes = [each for each in self._minutes if each.start_at >= oldest - MINUTE]
         return found
+
+    # What nobody waits for may reach the disk behind something newer: both look again before they change it.
+
+    def _write(self, moved: Commitment) -> None:
+        if self._kept.get(moved.setpoint.event_id) is moved:
+            self._shelf.put(moved.setpoint.event_id, moved)
+
+    def _forget(self, ended: Commitment) -> None:
+        stored = self._shelf.all().get(ended.setpoint.event_id)
+        if stored is not None and stored.setpoint == ended.setpoint:
+            self._shelf.remove(ended.setpoint.event_id)
 
     def _step(self, commitment: Commitment) -> Progress:
         if commitment.state in OPEN:

@@ -148,7 +148,7 @@ class RunningHouse:
 
     def tick(self) -> None:
         """One tick: read, decide, tell, note."""
-        now = self._now()
+        now = self.now()
         image = self._keeper.image()
         overrides = self.overrides.in_force(now)
         asked = self.flex.asked(overrides, now)
@@ -218,7 +218,7 @@ class RunningHouse:
 
     def plan_view(self) -> PlanView:
         """Past hours and plan on one axis."""
-        now = self._now() if self._last is None else self._last.now
+        now = self.now() if self._last is None else self._last.now
         return plan_view_of(
             self.site,
             at=now.at,
@@ -256,7 +256,8 @@ class RunningHouse:
         if (chunk := self._seconds.take()) is not None:
             self._recorder.seconds(chunk)
 
-    def _now(self) -> Now:
+    def now(self) -> Now:
+        """Both clocks, and whether the wall's can be trusted."""
         clock = self._clock
         return Now(at=clock.now(), mono_s=clock.monotonic_s(), wall_trusted=clock.wall_is_trusted())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hems.control.plausible import (
@@ -65,6 +66,10 @@ class ImageKeeper:
         if device_id not in self._doubted:
             self._doubted.add(device_id)
             log.warning("%s: a reading that cannot be true is not used: %s", device_id, reading.value)
+
+    def recall(self, pv: Mapping[DeviceId, Reading[PvValues]]) -> None:
+        """What is on record of plants that have not answered since this start: one that sleeps may not for hours."""
+        self._pv = {**pv, **self._pv}
 
     def _take(self, device_id: DeviceId, reading: DeviceReading) -> bool:
         match reading.value:

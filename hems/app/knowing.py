@@ -9,6 +9,7 @@ from hems.app.plan_view import PAST_SLOTS, Measured
 from hems.app.recorder import GRID, LOAD, level_series, power_series, sun_series
 from hems.control.estimate import Estimate
 from hems.domain.forecast import SlotHistory
+from hems.domain.reading import PvValues, Reading
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
 from hems.explain.words import cents, clock
@@ -64,6 +65,17 @@ class Knowing:
             self._put(sun_series(device_id), means.start_at, sun_w)
         for device_id, level_pct in means.level_pct.items():
             self._put(level_series(device_id), means.start_at, level_pct)
+
+    def last_pv(self, now: Now) -> dict[DeviceId, Reading[PvValues]]:
+        """What each plant made in the newest quarter hour on record, as a reading of then."""
+        found = {}
+        for plant in self._site.pv:
+            recent = self._series.get(sun_series(plant.id))
+            last = None if recent is None else recent.last
+            if last is not None:
+                age_s = (now.at - last[0]).total_seconds() - SLOT_S
+                found[plant.id] = Reading(value=PvValues(power_w=-last[1]), mono_s=now.mono_s - max(0.0, age_s))
+        return found
 
     def known(self, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime], now: Now) -> Known:
         """Everything for an outlook, immutable."""

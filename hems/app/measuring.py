@@ -94,7 +94,9 @@ class Meterage:
         stretch.grid.add(None if seen.grid is None else seen.grid.power_w, gap_s)
         stretch.load.add(seen.load_w, gap_s)
         for device in self._site.controllables:
-            stretch.devices.setdefault(device.id, _Sum()).add(seen.power_w(device.id), gap_s)
+            # Otherwise the nights of an inverter that sleeps would be unknown, and sun be expected in them.
+            sleeps = device.id in seen.asleep and seen.load_w is not None
+            stretch.devices.setdefault(device.id, _Sum()).add(0.0 if sleeps else seen.power_w(device.id), gap_s)
 
     def _means(self, stretch: _Stretch, seen: Estimate) -> Means:
         load_w = stretch.load.mean_w(self._duration_s)
@@ -142,6 +144,12 @@ class Recent:
     def values(self) -> tuple[float | None, ...]:
         """Oldest first."""
         return tuple(map(self._known.get, range(self._start, self._end)))
+
+    @property
+    def last(self) -> tuple[datetime, float] | None:
+        """Start and value of the newest known slot."""
+        slot = max((each for each in self._known if each < self._end), default=None)
+        return None if slot is None else (from_unix_s(slot * SLOT_S), self._known[slot])
 
     def at(self, start_at: datetime) -> float | None:
         """The slot that starts then."""

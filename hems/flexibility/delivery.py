@@ -18,11 +18,12 @@ def delivery(
     Args:
         setpoint: as accepted.
         envelope: the one that it relied on, for the baseline told beforehand; None: it is not known any more.
-        minutes: in any order, more than needed does no harm; two of one minute count once, the later in the sequence.
+        minutes: in any order, more than needed does no harm; two of one minute count once, the later one that
+            was measured: a restart sees its first minute in part.
         final_state: how it ended.
     """
-    means = {each.start_at: each.grid_power_w for each in minutes}
-    measured = [(at, MINUTE_S, power_w) for at, power_w in means.items() if power_w is not None]
+    means = {each.start_at: each.grid_power_w for each in minutes if each.grid_power_w is not None}
+    measured = [(at, MINUTE_S, power_w) for at, power_w in means.items()]
     starts = [setpoint.start_at + timedelta(seconds=index * setpoint.step_s) for index in range(len(setpoint.power_w))]
     return Delivery(
         event_id=setpoint.event_id,

@@ -386,3 +386,22 @@ def test_a_car_that_leaves_takes_its_override_along(tmp_path: Path) -> None:
             assert house.driver.house.chargers[CHARGER].values().car is CarState.ABSENT
 
     virtual_time.run(main())
+
+
+def test_an_inverter_that_slept_before_a_restart_sleeps_after_it(tmp_path: Path) -> None:
+    """It answers nothing in the dark; awake, its 6 kW on one phase would be kept free until the morning."""
+    data = flat_data(SITE, days=4, load_w=600.0, pv_w=0.0)
+
+    async def main() -> None:
+        async with living(SITE, data, tmp_path, start_at=START_AT) as house:
+            await house.until(600.0)
+            house.driver.lost = {PV}
+            await house.until(1_900.0)
+            assert house.daemon.house.snapshot().home_power_w == pytest.approx(600.0, abs=30.0)
+        async with living(SITE, data, tmp_path, start_at=START_AT + timedelta(minutes=45)) as house:
+            house.driver.lost = {PV}
+            await house.until(60.0)
+            assert house.daemon.house.live().result.estimate.masked_w.total == 0.0
+            assert house.daemon.house.snapshot().home_power_w == pytest.approx(600.0, abs=30.0)
+
+    virtual_time.run(main())

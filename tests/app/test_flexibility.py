@@ -208,7 +208,7 @@ def test_a_restart_keeps_cars_to_the_promise_and_the_report_whole(tmp_path: Path
         report = steps[-1].report
         assert report is not None
         assert all(each is not None for each in report.baseline_w)
-        assert sum(each is not None for each in report.measured_w) >= len(report.asked_w) - 3
+        assert all(each is not None for each in report.measured_w)
 
     virtual(main)
 

@@ -80,6 +80,15 @@ def test_an_inverter_that_sleeps_hides_nothing() -> None:
         assert seen.masked_w.total == pytest.approx(0.0 if sleeps else 6_000.0)
 
 
+def test_a_night_of_an_inverter_that_sleeps_is_a_night_without_sun() -> None:
+    meterage, found = Meterage(SITE, duration_s=60), []
+    for second in range(62):
+        now = Now(at=START_AT + timedelta(seconds=second), mono_s=3_600.0 + second, wall_trusted=True)
+        image = replace(House(without=(PV,)).image(SITE, now.mono_s), pv=House(pv_w=20.0).image(SITE, 0.0).pv)
+        found += [means] if (means := meterage.tick(estimate(ControlState.start(SITE), image, now), now)) else []
+    assert found[0].sun_w == {PV: 0.0}
+
+
 def test_sun_that_was_held_back_says_nothing_of_the_sun() -> None:
     meterage = Meterage(SITE, duration_s=60)
     found = []

@@ -113,6 +113,7 @@ def test_a_step_of_which_a_fifth_is_missing_is_not_measured(lost: int, measured_
 
 def test_a_minute_that_is_told_twice_counts_once_and_an_unknown_baseline_is_unknown() -> None:
     minutes = [minute(START_AT + timedelta(minutes=n), 100.0 * n) for n in (*range(15), *range(5))]
+    minutes += [minute(START_AT + timedelta(minutes=14), None)]  # the rest of it, after a restart
     report = delivery(setpoint(0.0), None, minutes, CommitmentState.COMPLETED)
     assert report.measured_w == (700.0,)
     assert report.baseline_w == (None,)
