@@ -148,6 +148,8 @@ class Listener:
             register_wh = self._stopped_at_wh(stop_wh)
             if register_wh is not None:
                 await self._transactions.stop(self._identity, register_wh)
+        elif transaction_id is not None:
+            await self._transactions.was_stopped(self._identity, transaction_id)
         return call_result.StopTransaction(id_tag_info=ACCEPTED)
 
     def _stopped_at_wh(self, stop_wh: float | None) -> float | None:
@@ -174,7 +176,7 @@ class Listener:
         if transaction_id is not None and transaction_id == self.session.ended_id:
             # A last word: its power is of now, its energy was told by the stop.
             found = replace(found, register_wh=None)
-        elif transaction_id is not None and transaction_id > 0 and transaction_id != self.transaction_id:
+        elif transaction_id is not None and transaction_id > 0 and self._goes_on_unknown(transaction_id):
             log.info("%s goes on with transaction %d, of which nothing is known here", self._name, transaction_id)
             await self._transactions.adopt(
                 self._identity, transaction_id, register_wh=found.register_wh, at=self._clock.now()
@@ -187,6 +189,10 @@ class Listener:
             found = replace(found, register_wh=register_wh)
         self.said = True
         self._view.on_measured(found, mono_s=mono_s, told=self._told())
+
+    def _goes_on_unknown(self, transaction_id: int) -> bool:
+        """Whether a transaction without a record here is under way: a station without a car tells of one gone by."""
+        return transaction_id != self.transaction_id and self._view.status != "Available"
 
 
 def settled(register_wh: float, start_wh: float | None) -> tuple[float, float]:

@@ -56,7 +56,7 @@ class Session:
     energy_before_wh: float = 0.0
     """Energy of transactions of this stay that have ended, >= 0 [Wh]."""
     ended_id: int | None = None
-    """The transaction that ended last, of this stay or the one before. Its last values often come after its end."""
+    """The transaction whose end was told last, of this stay or the one before. Its last values often come after."""
 
     @property
     def newest_id(self) -> int | None:
@@ -145,10 +145,16 @@ class Transactions:
             ended = Session(energy_before_wh=session.energy_wh(register_wh), ended_id=session.newest_id)
             await self._put(identity, ended)
 
-    async def unplugged(self, identity: str) -> None:
-        """The car has gone."""
+    async def was_stopped(self, identity: str, transaction_id: int) -> None:
+        """The end of a transaction that is not under way here was told: of one that was given up, or is unknown."""
         session = self.of(identity)
-        if session != (empty := Session(ended_id=session.newest_id)):
+        if session.ended_id != transaction_id:
+            await self._put(identity, replace(session, ended_id=transaction_id))
+
+    async def unplugged(self, identity: str) -> None:
+        """The car has gone. A transaction without a stop has not ended: it may go on, if the station was mistaken."""
+        session = self.of(identity)
+        if session != (empty := Session(ended_id=session.ended_id)):
             await self._put(identity, empty)
 
     async def _put(self, identity: str, session: Session, *, last_id: int | None = None) -> None:

@@ -242,6 +242,45 @@ async def test_a_last_value_of_an_ended_transaction_does_not_open_it_again(resta
         assert (again.car, again.power_w, again.energy_wh) == (CarState.FINISHED, 20, 12_000)
 
 
+async def test_a_transaction_that_goes_on_after_a_moment_of_available_is_steered_and_counted():
+    """A station that starts again while a car charges may say that no car is there before it goes on."""
+    async with running() as house, station(house) as each:
+        await each.ready()
+        transaction_id = await each.start(house.clock, meter_start_wh=10_000)
+        await each.status("Charging")
+        await each.measure(house.clock, transaction_id, power_w=7_000, register_wh=12_000)
+        await each.status("Available")
+        await each.measure(house.clock, transaction_id, power_w=7_000, register_wh=12_200)
+        assert (house.car, house.energy_wh) == (CarState.ABSENT, 0.0)
+        await each.status("Charging")
+        await each.measure(house.clock, transaction_id, power_w=7_000, register_wh=12_500)
+        await each.measure(house.clock, transaction_id, power_w=7_000, register_wh=13_000)
+        assert (house.car, house.energy_wh) == (CarState.CHARGING, 500.0)
+        await each.bring(house, 6)
+        assert each.profiles("TxProfile")[-1]["transactionId"] == transaction_id
+        assert each.names()[-1] == "GetCompositeSchedule"
+
+
+async def test_a_last_value_after_a_stop_that_came_after_the_car_had_gone_opens_nothing():
+    async with running() as house, station(house) as each:
+        await each.ready()
+        transaction_id = await each.start(house.clock, meter_start_wh=10_000)
+        await each.status("Charging")
+        await each.measure(house.clock, transaction_id, power_w=7_000, register_wh=12_000)
+        await each.status("Available")
+        await each.measure(house.clock, transaction_id, power_w=0, register_wh=12_000)
+        await each.stop(transaction_id, meter_stop_wh=12_000)
+        await each.status("Preparing")
+        await each.measure(house.clock, transaction_id, power_w=20, register_wh=12_000)
+        await each.bring(house, 10, lasts_s=600)
+        assert each.profiles("TxProfile") == []
+        second = await each.start(house.clock, meter_start_wh=12_000, tag="B")
+        await each.status("Charging")
+        await each.measure(house.clock, transaction_id, power_w=20, register_wh=12_000)
+        await each.measure(house.clock, second, power_w=7_000, register_wh=13_000)
+        assert house.energy_wh == 1_000
+
+
 async def test_a_late_value_of_the_transaction_before_does_not_end_the_one_under_way():
     async with running() as house, station(house) as each:
         await each.ready()
