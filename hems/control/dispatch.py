@@ -20,7 +20,7 @@ from hems.domain import reasons
 from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Authority
 from hems.domain.plan import CarPlan, Plan
-from hems.domain.site import DeviceId
+from hems.domain.site import DeviceId, PvPlant
 from hems.domain.time import Now
 
 
@@ -150,8 +150,8 @@ def _pv_intents(
 ) -> dict[DeviceId, Intent]:
     """Plants produce freely unless selling costs money; then only what the house and its storages can take.
 
-    What those make that cannot be limited comes first; the others share the rest by their peaks. A silent plant makes
-    what it makes: the residual is lower by it already.
+    What those make that cannot be limited comes first; the others share the rest. A silent plant makes what it makes:
+    the residual is lower by it already.
     """
     answering = [plant for plant in state.site.pv if plant.id in seen.pv]
     found = {
@@ -165,10 +165,22 @@ def _pv_intents(
     own_use_w = _own_use_w(seen, seen.residual_w + fixed_w, intents, storages, moment.sell_at)
     cap_w = 0.0 if moment.buy_at < 0 else own_use_w
     reason = reasons.Curtails(export_price_eur_per_kwh=round(moment.sell_at, 3))
-    for plant in limitable:
-        share_w = cap_w * plant.peak_w / sum(each.peak_w for each in limitable)
-        found[plant.id] = Intent(want=Want(device_id=plant.id, power_w=-share_w), reason=reason)
+    for plant_id, share_w in _production_w(seen, limitable, cap_w).items():
+        found[plant_id] = Intent(want=Want(device_id=plant_id, power_w=-share_w), reason=reason)
     return found
+
+
+def _production_w(seen: Estimate, plants: Sequence[PvPlant], cap_w: float) -> dict[DeviceId, float]:
+    """What each plant may make, together the cap: what it makes, and by its peak a share of what is left, >= 0 [W].
+
+    The most that it made lately (3 s) counts, because a reading is behind the limit: with the last reading alone two
+    ticks would work out two different splits in turn, each from its own, and move kilowatts between the roofs for ever.
+    """
+    made_w = {each.id: max(0.0, *(-drawn.phase_w.total for drawn in seen.drawn_lately[each.id])) for each in plants}
+    total_w, peak_w = sum(made_w.values()), sum(each.peak_w for each in plants)
+    if total_w > cap_w:
+        return {plant_id: each_w * cap_w / total_w for plant_id, each_w in made_w.items()}
+    return {each.id: made_w[each.id] + (cap_w - total_w) * each.peak_w / peak_w for each in plants}
 
 
 def _own_use_w(
