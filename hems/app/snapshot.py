@@ -13,7 +13,7 @@ from hems.domain.asked import Asked
 from hems.domain.command import Authority, LimitRule
 from hems.domain.events import Mode
 from hems.domain.plan import Plan
-from hems.domain.reading import CarState, Image
+from hems.domain.reading import CarState, ChargerValues, Image
 from hems.domain.site import Battery, Charger, Device, DeviceId, GridMeter, HeatPump, PvPlant, Site
 from hems.domain.snapshot import (
     Actor,
@@ -112,7 +112,7 @@ def _device(site: Site, device: Device, result: TickResult, shown: Shown) -> Dev
         session_energy_wh=None if car is None or car.car is CarState.ABSENT else round(car.session_energy_wh, 1),
         room_c=None if pump is None or pump.room_c is None else round(pump.room_c, 2),
         tank_c=None if pump is None or pump.tank_c is None else round(pump.tank_c, 1),
-        headline=_headline(site, device, episode, power_w, now.at),
+        headline=_headline(site, device, episode, power_w, car, now.at),
         next=None if ahead is None else ahead.text,
         next_at=None if ahead is None else ahead.at,
         reason_code=episode.reason.code,
@@ -157,10 +157,12 @@ def _plain_state(device: Device, episode: OpenEpisode, power_w: float | None, sh
     return PlainState.RUNNING if abs(power_w) >= IDLE_W else PlainState.WAITING
 
 
-def _headline(site: Site, device: Device, episode: OpenEpisode, power_w: float | None, at: datetime) -> str:
+def _headline(
+    site: Site, device: Device, episode: OpenEpisode, power_w: float | None, car: ChargerValues | None, at: datetime
+) -> str:
     """The headline of the open episode, with the power of this moment instead of its whole span."""
     present = replace(episode, power_min_w=power_w, power_max_w=power_w, energy_ws=0.0, known_s=0.0)
-    return headline(episodes.close(device.id, present, at), power_w, site)
+    return headline(episodes.close(device.id, present, at), power_w, site, car)
 
 
 def _age_s(device: Device, shown: Shown) -> float | None:
