@@ -48,26 +48,32 @@ def owner_decided(charger: Charger, values: ChargerValues, overrides: Sequence[C
 def unplanned_since_mono_s(
     state: ControlState, seen: Estimate, moment: Moment | None, now: Now
 ) -> dict[DeviceId, float]:
-    """Since when there has been a car that no plan knows, per charger, monotonic [s]. Silence changes nothing."""
+    """Since when there has been a car that a plan should know and none does, per charger, monotonic [s].
+
+    Silence changes nothing. Where the household has told no habit no plan will ever know the car.
+    """
     found: dict[DeviceId, float] = {}
     for charger in state.site.chargers:
         before_s, values = state.unplanned_since_mono_s.get(charger.id), seen.chargers.get(charger.id)
         if values is None:
             if before_s is not None:
                 found[charger.id] = before_s
-        elif values.car is not CarState.ABSENT and car_plan_of(moment, charger.id, now) is None:
+        elif charger.habit is not None and _is_unplanned(charger, values, moment, now):
             found[charger.id] = now.mono_s if before_s is None else before_s
     return found
 
 
-def awaits_plan(charger: Charger, unplanned_since_s: float | None, moment: Moment | None, now: Now) -> bool:
+def _is_unplanned(charger: Charger, values: ChargerValues, moment: Moment | None, now: Now) -> bool:
+    return values.car is not CarState.ABSENT and car_plan_of(moment, charger.id, now) is None
+
+
+def awaits_plan(unplanned_since_s: float | None, now: Now) -> bool:
     """Whether a plan that knows the car at a charger should come any moment.
 
-    The one in force is older than the car, or the plan was for a car that should have left. With none in force we have
-    just started: one comes where the time is known, and the car is in it where the household has told its habit.
+    The one in force is older than the car, or the plan was for a car that should have left, or we have just started.
+    Without a trusted clock there is no plan.
     """
-    comes = moment is not None or (now.wall_trusted and charger.habit is not None)
-    return comes and unplanned_since_s is not None and now.mono_s - unplanned_since_s < PLAN_WAIT_S
+    return now.wall_trusted and unplanned_since_s is not None and now.mono_s - unplanned_since_s < PLAN_WAIT_S
 
 
 def decided(

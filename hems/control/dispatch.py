@@ -1,7 +1,8 @@
 """What each device should do now, and why: the plan's values met with what is measured.
 
 Without a plan for this moment the house goes on by rules: the battery serves the house's own use, a car charges when
-it is plugged in, heat runs by thermostat. A car that the plan does not know yet waits half a minute for one that does.
+it is plugged in, heat runs by thermostat. A car that the plan does not know yet waits half a minute for one that does,
+if the household has told its habit.
 Nothing here protects anything; that is the guard's work.
 """
 
@@ -49,7 +50,7 @@ def dispatch(
         if (values := seen.chargers.get(charger.id)) is None:
             continue
         car_plan = cars.car_plan_of(moment, charger.id, now)
-        plan_comes = cars.awaits_plan(charger, unplanned_since_s.get(charger.id), moment, now)
+        plan_comes = cars.awaits_plan(unplanned_since_s.get(charger.id), now)
         decided = cars.owner_decided(charger, values, asked.overrides, now) or cars.decided(
             state, charger, values, car_plan, now, plan_comes=plan_comes
         )

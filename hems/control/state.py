@@ -96,7 +96,7 @@ class ControlState:
     switches: Mapping[DeviceId, SwitchMemory] = field(default_factory=dict)
     heat_slots: Mapping[DeviceId, HeatSlot] = field(default_factory=dict)
     unplanned_since_mono_s: Mapping[DeviceId, float] = field(default_factory=dict)
-    """Since when there has been a car that no plan knows, per charger."""
+    """Since when there has been a car that a plan should know and none does, per charger."""
     episodes: Mapping[DeviceId, OpenEpisode] = field(default_factory=dict)
     ticked_mono_s: float | None = None
 

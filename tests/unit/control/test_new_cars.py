@@ -7,7 +7,9 @@ import pytest
 
 from hems.control.tick import TickResult
 from hems.domain import reasons
+from hems.domain.asked import NOTHING_ASKED
 from hems.domain.command import ChargeCurrent
+from hems.domain.override import ChargeNow
 from hems.domain.plan import Plan
 from hems.domain.reading import CarState
 from hems.domain.site import CarHabit, Site
@@ -34,7 +36,7 @@ def plug_in(cycles: Cycles, plan: Plan | None, *, at_s: float = 60.0) -> TickRes
 
 
 def test_a_car_that_came_waits_for_its_plan_and_then_does_what_it_says() -> None:
-    cycles = Cycles(home_a())
+    cycles = Cycles(with_habit())
     result = plug_in(cycles, DEAR)
     for second in range(61, 70):
         assert (power_of(result, CHARGER), reason_of(result, CHARGER)) == (0.0, reasons.WaitsForPlan())
@@ -45,7 +47,7 @@ def test_a_car_that_came_waits_for_its_plan_and_then_does_what_it_says() -> None
 
 
 def test_after_half_a_minute_it_charges_by_rules() -> None:
-    cycles = Cycles(home_a())
+    cycles = Cycles(with_habit())
     plug_in(cycles, DEAR)
     assert power_of(cycles.tick(89.0, COMES, DEAR), CHARGER) == 0.0
     # It may be away for a moment in between: silence is no departure.
@@ -55,17 +57,38 @@ def test_after_half_a_minute_it_charges_by_rules() -> None:
 
 
 def test_each_car_has_its_own_half_minute() -> None:
-    cycles = Cycles(home_a())
+    cycles = Cycles(with_habit())
     plug_in(cycles, DEAR)
     cycles.tick(95.0, House(), DEAR)
     assert power_of(cycles.tick(100.0, COMES, DEAR), CHARGER) == 0.0
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_without_a_plan_it_charges_at_once(trusted: bool) -> None:
-    site = home_a() if trusted else with_habit()
-    result = Cycles(site).tick(0.0, COMES, None, trusted=trusted)
+def test_without_a_trusted_clock_it_charges_at_once() -> None:
+    result = Cycles(with_habit()).tick(0.0, COMES, None, trusted=False)
     assert reason_of(result, CHARGER) == reasons.ChargesOnPlugIn()
+
+
+@pytest.mark.parametrize("plan", [None, DEAR], ids=["no plan", "plan"])
+def test_a_car_of_which_no_habit_is_told_waits_for_nothing(plan: Plan | None) -> None:
+    """No plan will ever know it. One that charges already is not throttled, and its phases stay."""
+    result = plug_in(Cycles(home_a()), plan)
+    assert (power_of(result, CHARGER), reason_of(result, CHARGER)) == (11_040.0, reasons.ChargesOnPlugIn())
+    cycles = Cycles(home_a())
+    assert reason_of(cycles.tick(0.0, CHARGES, plan), CHARGER) == reasons.ChargesOnPlugIn()
+    # At the second look it is known that nothing else has started beside it.
+    assert action_of(cycles.tick(1.0, CHARGES, plan), CHARGER) == ChargeCurrent(current_a=16.0, phase_count=3)
+
+
+@pytest.mark.parametrize("plan", [None, DEAR], ids=["no plan", "plan"])
+def test_the_owner_waits_for_no_plan(plan: Plan | None) -> None:
+    until_at = START_AT + timedelta(hours=1)
+    override = ChargeNow(id="1", device_id=CHARGER, asked_at=START_AT, until_at=until_at, by="owner")
+    asked = replace(NOTHING_ASKED, overrides=(override,))
+    cycles = Cycles(with_habit())
+    for second in range(2):
+        result = cycles.tick(float(second), COMES, plan, asked=asked)
+        assert reason_of(result, CHARGER) == reasons.OwnerCharges(until_at=until_at)
+    assert power_of(result, CHARGER) == 11_040.0
 
 
 def test_at_the_start_a_car_with_a_habit_waits_for_the_first_plan() -> None:
@@ -90,7 +113,7 @@ def test_a_plan_for_a_car_that_should_have_left_says_nothing(session_wh: float) 
     """Departure at 60 s. Until then 8 kWh are missing, or nothing; afterwards neither is a reason for anything."""
     plan = plan_of(buy_at=0.60, car_value=0.2, car_needs_wh=8_000.0, departure_at=START_AT + timedelta(seconds=60))
     stays = replace(COMES, session_wh=session_wh)
-    cycles = Cycles(home_a())
+    cycles = Cycles(with_habit())
     before = reason_of(cycles.tick(59.0, stays, plan), CHARGER)
     assert isinstance(before, reasons.CarFinished if session_wh else reasons.MustCharge)
     assert reason_of(cycles.tick(60.0, stays, plan), CHARGER) == reasons.WaitsForPlan()
