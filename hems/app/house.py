@@ -311,7 +311,10 @@ class RunningHouse:
             self.flex.refresh(self._state, seen, self._planned, self.limits, overrides, last.now, soon=soon)
 
     def _watch_cars(self, result: TickResult, now: Now) -> None:
-        """A car that came or went is news for the plan; an override ends where there is no car, however it went."""
+        """A car that came or went is news for the plan, and so is one that has just lost its place in it.
+
+        An override ends where there is no car, however it went.
+        """
         cars = _cars(result)
         gone = frozenset(self._arrivals_at.keys() - cars - result.estimate.silent)
         came = cars - self._arrivals_at.keys()
@@ -322,7 +325,8 @@ class RunningHouse:
         ended = self.overrides.forget_ended(now, carless)
         if ended:
             self._recorder.later(partial(self.overrides.erase, ended))
-        if gone or came or ended:
+        unplanned = now.mono_s in result.state.unplanned_since_mono_s.values()
+        if gone or came or ended or unplanned:
             self.planner.wake()
 
 

@@ -50,7 +50,7 @@ def unplanned_since_mono_s(
 ) -> dict[DeviceId, float]:
     """Since when there has been a car that a plan should know and none does, per charger, monotonic [s].
 
-    Silence changes nothing. Where the household has told no habit no plan will ever know the car.
+    Silence changes nothing. Plans have no place for a full car, nor for one of which the household has told no habit.
     """
     found: dict[DeviceId, float] = {}
     for charger in state.site.chargers:
@@ -64,7 +64,8 @@ def unplanned_since_mono_s(
 
 
 def _is_unplanned(charger: Charger, values: ChargerValues, moment: Moment | None, now: Now) -> bool:
-    return values.car is not CarState.ABSENT and car_plan_of(moment, charger.id, now) is None
+    wants = values.car not in (CarState.ABSENT, CarState.FINISHED)
+    return wants and car_plan_of(moment, charger.id, now) is None
 
 
 def awaits_plan(unplanned_since_s: float | None, now: Now) -> bool:

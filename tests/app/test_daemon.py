@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hems.domain.command import BatteryPower, ChargeCurrent, HeatPumpPower
+from hems.domain.command import BatteryPower, HeatPumpPower
 from hems.domain.errors import BadInputError
 from hems.domain.events import Mode
 from hems.domain.flex import Setpoint
@@ -244,26 +244,6 @@ def test_an_sg_ready_pump_that_the_plan_lets_rest_is_let_go_before_it_helps_itse
     assert [each.getMessage() for each in caplog.records] == []
     assert told[:120] == [0.0] * 120
     assert None in told[120:]
-
-
-@pytest.mark.parametrize("arrival_h", [0.0, 0.3], ids=["there at the start", "comes later"])
-def test_a_car_is_offered_nothing_before_a_plan_knows_it(arrival_h: float, tmp_path: Path) -> None:
-    """Buying is dear until 03:00, and the car leaves at 08:00: nothing may be bought before."""
-    habit = CarHabit(departure_s=8 * 3_600, energy_wh=8_000.0)
-    site = replace(SITE, chargers=(replace(SITE.chargers[0], habit=habit),))
-    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(arrival_h, 10.0, 8.0),))
-
-    async def main() -> None:
-        async with living(site, data, tmp_path, start_at=START_AT) as house:
-            await house.until(arrival_h * 3_600 + 120.0)
-            car = next(each for each in house.daemon.house.snapshot().devices if each.id == CHARGER)
-            assert car.reason_code == "waits_for_price"
-            offers_a = {
-                each.action.current_a for each in house.driver.applied if isinstance(each.action, ChargeCurrent)
-            }
-            assert offers_a == {0.0}
-
-    virtual_time.run(main())
 
 
 @pytest.mark.parametrize(("part_ratio", "way"), [(0.0, "feed"), (1.0, "take")])

@@ -91,6 +91,16 @@ def test_the_owner_waits_for_no_plan(plan: Plan | None) -> None:
     assert power_of(result, CHARGER) == 11_040.0
 
 
+def test_a_full_car_that_wants_more_waits_for_a_plan_with_it() -> None:
+    """The plans that were made while it was full have no place for it, and it may have been full for hours."""
+    cycles = Cycles(with_habit())
+    full = replace(COMES, car=CarState.FINISHED)
+    for second in range(120):
+        assert reason_of(cycles.tick(float(second), full, DEAR), CHARGER) == reasons.CarFinished()
+    assert reason_of(cycles.tick(120.0, COMES, DEAR), CHARGER) == reasons.WaitsForPlan()
+    assert reason_of(cycles.tick(150.0, COMES, DEAR), CHARGER) == reasons.ChargesOnPlugIn()
+
+
 def test_at_the_start_a_car_with_a_habit_waits_for_the_first_plan() -> None:
     cycles = Cycles(with_habit())
     assert reason_of(cycles.tick(0.0, COMES, None), CHARGER) == reasons.WaitsForPlan()

@@ -1,0 +1,79 @@
+"""Cars and the plan in the running daemon: nothing is bought before a plan knows the car, and one is made soon."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hems.domain.command import ChargeCurrent
+from hems.domain.site import CarHabit, Site
+from hems.sim import virtual_time
+from tests.support.houses import CHARGER, home_b
+from tests.support.living import Living, living
+from tests.support.simulated import START_AT, flat_data, stay
+
+
+def with_habit(*, departure_s: int = 8 * 3_600, energy_wh: float = 8_000.0) -> Site:
+    """A site whose car is usually ready by a local time of day [s] with so much energy."""
+    site, habit = home_b(), CarHabit(departure_s=departure_s, energy_wh=energy_wh)
+    return replace(site, chargers=(replace(site.chargers[0], habit=habit),))
+
+
+def offers_a(house: Living) -> set[float]:
+    """All offers to the car since they were last asked for [A]."""
+    found = {each.action.current_a for each in house.driver.applied if isinstance(each.action, ChargeCurrent)}
+    house.driver.applied.clear()
+    return found
+
+
+@pytest.mark.parametrize("arrival_h", [0.0, 0.3], ids=["there at the start", "comes later"])
+def test_a_car_is_offered_nothing_before_a_plan_knows_it(arrival_h: float, tmp_path: Path) -> None:
+    """Buying is dear until 03:00, and the car leaves at 08:00: nothing may be bought before."""
+    site = with_habit()
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(arrival_h, 10.0, 8.0),))
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT) as house:
+            await house.until(arrival_h * 3_600 + 120.0)
+            car = next(each for each in house.daemon.house.snapshot().devices if each.id == CHARGER)
+            assert car.reason_code == "waits_for_price"
+            assert offers_a(house) == {0.0}
+
+    virtual_time.run(main())
+
+
+def test_a_car_that_stays_beyond_its_departure_is_planned_again_at_once(tmp_path: Path) -> None:
+    """It has what it needs at 02:10, in the middle of a slot that is dear, and stays: nothing more is bought."""
+    site = with_habit(departure_s=2 * 3_600 + 600, energy_wh=2_000.0)
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(0.0, 40.0, 30.0),))
+    departure_s = 3_600.0 + 600.0
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT) as house:
+            await house.until(departure_s - 2.0)
+            assert max(offers_a(house)) > 0.0
+            plans = house.daemon.planner.plans
+            await house.until(departure_s + 290.0)
+            assert offers_a(house) == {0.0}
+            assert house.daemon.planner.plans == plans + 1
+
+    virtual_time.run(main())
+
+
+def test_a_charger_that_missed_the_plan_is_planned_when_it_answers_again(tmp_path: Path) -> None:
+    """It is silent across a quarter hour, for 90 s, while buying is dear."""
+    site = with_habit()
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(0.0, 40.0, 30.0),))
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT) as house:
+            await house.until(1_740.0)
+            house.driver.lost = {CHARGER}
+            await house.until(1_830.0)
+            plans = house.daemon.planner.plans
+            house.driver.lost = set()
+            await house.until(2_690.0)
+            assert offers_a(house) == {0.0}
+            assert house.daemon.planner.plans == plans + 1
+
+    virtual_time.run(main())
