@@ -20,7 +20,7 @@ ROOM_HYSTERESIS_C = 0.3
 TANK_HYSTERESIS_C = 5.0
 LET_GO_MIN_S = 600.0
 """SG-Ready: contacts that change sooner may be ignored; the driver keeps them, and a pump told to run before that would
-start later than its minimum run is counted from [s]."""
+start later than its minimum run is counted from. To rest it may be told at any time [s]."""
 LEAST_RUN_WH = 1.0
 """No compressor starts for less; a solver's zero is not always exact."""
 
@@ -103,9 +103,11 @@ def _unless_held_too_long(
     if device.rest_max_s is None:
         return wanted
     let_go_s = state.switches.get(device.id, SwitchMemory()).let_go_since_mono_s
-    just_let_go = let_go_s is not None and now.mono_s - let_go_s < LET_GO_MIN_S
-    too_long = wanted[0].power_w == 0 and held_s(state, device, now) >= device.rest_max_s
-    if not too_long and not just_let_go:
+    if wanted[0].power_w == 0:
+        let_go = held_s(state, device, now) >= device.rest_max_s
+    else:
+        let_go = let_go_s is not None and now.mono_s - let_go_s < LET_GO_MIN_S
+    if not let_go:
         return wanted
     return Want(device_id=device.id, power_w=None), reasons.RestedLongEnough(rest_max_s=device.rest_max_s)
 

@@ -167,6 +167,36 @@ def test_a_pump_that_was_told_to_run_may_rest_for_two_hours_again() -> None:
     assert power_of(cycles.tick(12_200.0, MILD), HEAT_PUMP) is None
 
 
+@pytest.mark.parametrize(
+    "lapse",
+    [replace(MILD, without=(HEAT_PUMP,)), replace(MILD, room_c=None)],
+    ids=["silent", "temperature unknown"],
+)
+def test_a_pump_that_rested_for_minutes_rests_again_after_half_a_minute_by_itself(lapse: House) -> None:
+    """Contacts close for a rest at any time; the two hours still count from the first minute."""
+    cycles = Cycles(sg_ready())
+    rests = plan_of(heat_w=(0.0,) * 8)
+    cycles.tick(0.0, MILD, rests)
+    assert power_of(cycles.tick(300.0, MILD, rests), HEAT_PUMP) == 0.0
+    for at_s in (301.0, 334.0):
+        assert power_of(cycles.tick(at_s, lapse, rests), HEAT_PUMP) is None
+    result = cycles.tick(335.0, MILD, rests)
+    assert (power_of(result, HEAT_PUMP), reason_of(result, HEAT_PUMP)) == (0.0, reasons.RestsAsPlanned(next_at=None))
+    assert power_of(cycles.tick(7_199.0, MILD, rests), HEAT_PUMP) == 0.0
+    assert power_of(cycles.tick(7_200.0, MILD), HEAT_PUMP) is None
+
+
+def test_a_pump_that_was_by_itself_for_half_a_minute_is_told_to_run_after_ten() -> None:
+    """Its contacts may have opened with the silence, and stay so for ten minutes: told before, it would not start."""
+    cycles = Cycles(sg_ready())
+    runs = plan_of(heat_w=(2_500.0,) * 8)
+    cycles.tick(0.0, MILD, plan_of(heat_w=(0.0,) * 8))
+    for at_s in (301.0, 334.0):
+        cycles.tick(at_s, replace(MILD, without=(HEAT_PUMP,)), runs)
+    assert power_of(cycles.tick(335.0, MILD, runs), HEAT_PUMP) is None
+    assert power_of(cycles.tick(901.0, MILD, runs), HEAT_PUMP) == 2_500.0
+
+
 def test_a_pump_that_takes_a_power_rests_for_as_long_as_wanted() -> None:
     cycles = Cycles(sg_ready(rest_max_s=None))
     cycles.tick(0.0, MILD)
