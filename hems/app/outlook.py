@@ -6,10 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hems.control.estimate import Estimate
+from hems.control.headroom import nameplate_w
 from hems.domain.forecast import Forecast, SlotHistory
 from hems.domain.outlook import CarTask, Outlook
-from hems.domain.reading import CarState
-from hems.domain.site import DeviceId, Site
+from hems.domain.reading import CarState, ChargerValues
+from hems.domain.site import CarHabit, Charger, DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to, local_day
 from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
@@ -20,6 +21,8 @@ HORIZON_SLOTS = 192
 MEMORY_DAYS = 35
 """Measured and published days that the forecasts look at."""
 MEMORY_SLOTS = MEMORY_DAYS * 96
+LATE_MAX = timedelta(hours=2)
+"""A car that is there for longer than this after its usual departure does not leave today."""
 PRICE_MEMORY = timedelta(days=7)
 """Prices that ended longer ago say nothing of today's: the household's fallback is the better guess."""
 
@@ -116,15 +119,34 @@ def cars_at(site: Site, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime]
         values = seen.chargers.get(charger.id)
         if charger.habit is None or values is None or values.car is CarState.ABSENT:
             continue
+        arrival_at = min(arrivals_at.get(charger.id, now.at), now.at)
+        late_at = _late_departure_at(charger, charger.habit, values, arrival_at, site.zone, now)
         tasks.append(
             CarTask(
                 device_id=charger.id,
-                arrival_at=min(arrivals_at.get(charger.id, now.at), now.at),
-                departure_at=next_local_time(now.at, charger.habit.departure_s, site.zone),
+                arrival_at=arrival_at,
+                departure_at=late_at or next_local_time(now.at, charger.habit.departure_s, site.zone),
                 session_target_wh=charger.habit.energy_wh,
             )
         )
     return tuple(tasks)
+
+
+def _late_departure_at(
+    charger: Charger, habit: CarHabit, values: ChargerValues, arrival_at: datetime, zone: ZoneInfo, now: Now
+) -> datetime | None:
+    """When a car that should have left without all that it needs has got it at full power; None: it is not late.
+
+    Whoever unplugs a few minutes after the usual time finds it as full as may be, not waiting for tomorrow's prices.
+    """
+    ready_at = next_local_time(now.at - LATE_MAX, habit.departure_s, zone)
+    if not arrival_at < ready_at <= now.at:
+        return None
+    missing_wh = habit.energy_wh - values.session_energy_wh
+    if missing_wh <= 0:
+        return None
+    full_at = now.at + timedelta(hours=missing_wh / nameplate_w(charger))
+    return floor_to(full_at, SLOT_S) + timedelta(seconds=SLOT_S)
 
 
 def next_local_time(at: datetime, time_of_day_s: int, zone: ZoneInfo) -> datetime:

@@ -8,6 +8,7 @@ from hems.control.estimate import Estimate
 from hems.control.guard import Want
 from hems.control.moment import Moment
 from hems.control.state import ControlState, HeatSlot, SwitchMemory
+from hems.control.switching import LET_GO_MIN_S
 from hems.domain import reasons
 from hems.domain.plan import HeatPlan
 from hems.domain.reading import HeatPumpValues
@@ -18,9 +19,6 @@ from hems.domain.time import Now
 ROOM_HYSTERESIS_C = 0.3
 """Between switching on and off again by thermostat: an ordinary room controller's [K]."""
 TANK_HYSTERESIS_C = 5.0
-LET_GO_MIN_S = 600.0
-"""SG-Ready: contacts that change sooner may be ignored; the driver keeps them, and a pump told to run before that would
-start later than its minimum run is counted from. To rest it may be told at any time [s]."""
 LEAST_RUN_WH = 1.0
 """No compressor starts for less; a solver's zero is not always exact."""
 

@@ -77,3 +77,25 @@ def test_a_charger_that_missed_the_plan_is_planned_when_it_answers_again(tmp_pat
             assert house.daemon.planner.plans == plans + 1
 
     virtual_time.run(main())
+
+
+def test_a_car_that_is_short_at_its_departure_goes_on_charging_until_it_has_what_it_needs(tmp_path: Path) -> None:
+    """10 kWh by 01:30, half an hour after it came: 5 kWh are missing, and who leaves at 02:00 must not find 5 kWh."""
+    site = with_habit(departure_s=3_600 + 1_800, energy_wh=10_000.0)
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(0.0, 40.0, 30.0),))
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT) as house:
+            await house.until(1_800.0)
+            assert 4_000.0 < charged_wh(house) < 6_500.0
+            await house.until(3_600.0)
+            assert charged_wh(house) > 9_500.0
+            await house.until(2.0 * 3_600.0)
+            assert charged_wh(house) == pytest.approx(10_000.0, abs=300.0)
+
+    virtual_time.run(main())
+
+
+def charged_wh(house: Living) -> float:
+    """Since the car was plugged in."""
+    return house.daemon.house.live().result.estimate.chargers[CHARGER].session_energy_wh

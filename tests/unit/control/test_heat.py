@@ -142,6 +142,16 @@ def test_nobody_holds_an_sg_ready_pump_at_rest_for_more_than_two_hours() -> None
     assert HEAT_PUMP not in [each.device_id for each in events if isinstance(each, DeviceDoesNotFollow)]
 
 
+def test_a_warm_pump_that_was_let_go_rests_again_after_ten_minutes() -> None:
+    """Until it has run could be hours, with its nameplate kept free of the fuse beside a car that has to leave."""
+    cycles = Cycles(sg_ready())
+    told = {}
+    for at_s in (0.0, *(7_190.0 + second for second in range(800))):
+        told[at_s] = power_of(cycles.tick(at_s, replace(MILD, pump_w=15.0), RESTS_LATER), HEAT_PUMP)
+    changes = {at_s: power_w for at_s, power_w in told.items() if power_w != told.get(at_s - 1.0, power_w)}
+    assert changes == {7_200.0: None, 7_801.0: 0.0}
+
+
 def test_a_pump_that_was_let_go_is_told_to_run_after_ten_minutes() -> None:
     """Its contacts stay open for as long: told before, it would start later than its minimum run is counted from."""
     cycles = Cycles(sg_ready())
