@@ -217,7 +217,7 @@ class Daemon:
             await clock.sleep_until(clock.monotonic_s() + TRUST_CHECK_S)
         history = self.parts.store.history
         await self.parts.disk(lambda: self.knowing.load(history, clock.now()))
-        self.keeper.recall(self.knowing.last_pv(self.house.now()))
+        self.keeper.recall(self.knowing.plants_asleep(self.house.now()))
         self.planner.wake()
         await asyncio.Event().wait()
 

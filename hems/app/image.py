@@ -68,7 +68,7 @@ class ImageKeeper:
             log.warning("%s: a reading that cannot be true is not used: %s", device_id, reading.value)
 
     def recall(self, pv: Mapping[DeviceId, Reading[PvValues]]) -> None:
-        """What is on record of plants that have not answered since this start: one that sleeps may not for hours."""
+        """Plants that were asleep before this start, for those that have not answered since."""
         self._pv = {**pv, **self._pv}
 
     def _take(self, device_id: DeviceId, reading: DeviceReading) -> bool:

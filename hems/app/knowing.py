@@ -7,7 +7,7 @@ from hems.app.measuring import Means, Recent
 from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, prices_on
 from hems.app.plan_view import PAST_SLOTS, Measured
 from hems.app.recorder import GRID, LOAD, level_series, power_series, sun_series
-from hems.control.estimate import Estimate
+from hems.control.estimate import DEVICE_AGE_MAX_S, Estimate
 from hems.domain.forecast import SlotHistory
 from hems.domain.reading import PvValues, Reading
 from hems.domain.site import DeviceId, Site
@@ -17,6 +17,8 @@ from hems.forecast.price import PublishedPrices
 from hems.store.history import History
 
 PRICED_SLOTS = 192
+DUSK_RATIO = 0.05
+"""Of a plant's peak: the mean of the last whole quarter hour before it goes to sleep is less."""
 
 
 class Knowing:
@@ -66,15 +68,18 @@ class Knowing:
         for device_id, level_pct in means.level_pct.items():
             self._put(level_series(device_id), means.start_at, level_pct)
 
-    def last_pv(self, now: Now) -> dict[DeviceId, Reading[PvValues]]:
-        """What each plant made in the newest quarter hour on record, as a reading of then."""
+    def plants_asleep(self, now: Now) -> dict[DeviceId, Reading[PvValues]]:
+        """Readings of then for plants that made next to nothing in the newest quarter hour that was measured."""
         found = {}
         for plant in self._site.pv:
-            recent = self._series.get(sun_series(plant.id))
+            recent = self._series.get(power_series(plant.id))
             last = None if recent is None else recent.last
-            if last is not None:
+            if last is not None and abs(last[1]) <= DUSK_RATIO * plant.peak_w:
                 age_s = (now.at - last[0]).total_seconds() - SLOT_S
-                found[plant.id] = Reading(value=PvValues(power_w=-last[1]), mono_s=now.mono_s - max(0.0, age_s))
+                # Never as young as what may be acted on.
+                found[plant.id] = Reading(
+                    value=PvValues(power_w=0.0), mono_s=now.mono_s - max(age_s, DEVICE_AGE_MAX_S + 1)
+                )
         return found
 
     def known(self, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime], now: Now) -> Known:

@@ -50,6 +50,7 @@ class _Stretch:
     grid: _Sum = field(default_factory=_Sum)
     load: _Sum = field(default_factory=_Sum)
     devices: dict[DeviceId, _Sum] = field(default_factory=dict)
+    sun: dict[DeviceId, _Sum] = field(default_factory=dict)
     held_back: frozenset[DeviceId] = frozenset()
 
 
@@ -94,9 +95,11 @@ class Meterage:
         stretch.grid.add(None if seen.grid is None else seen.grid.power_w, gap_s)
         stretch.load.add(seen.load_w, gap_s)
         for device in self._site.controllables:
+            stretch.devices.setdefault(device.id, _Sum()).add(seen.power_w(device.id), gap_s)
+        for plant in self._site.pv:
             # Otherwise the nights of an inverter that sleeps would be unknown, and sun be expected in them.
-            sleeps = device.id in seen.asleep and seen.load_w is not None
-            stretch.devices.setdefault(device.id, _Sum()).add(0.0 if sleeps else seen.power_w(device.id), gap_s)
+            sleeps = plant.id in seen.asleep and seen.load_w is not None
+            stretch.sun.setdefault(plant.id, _Sum()).add(0.0 if sleeps else seen.power_w(plant.id), gap_s)
 
     def _means(self, stretch: _Stretch, seen: Estimate) -> Means:
         load_w = stretch.load.mean_w(self._duration_s)
@@ -116,7 +119,7 @@ class Meterage:
         )
 
     def _sun_w(self, stretch: _Stretch, plant_id: DeviceId) -> float | None:
-        power_w = stretch.devices.get(plant_id, _Sum()).mean_w(self._duration_s)
+        power_w = stretch.sun.get(plant_id, _Sum()).mean_w(self._duration_s)
         return None if power_w is None or plant_id in stretch.held_back else max(0.0, -power_w)
 
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hems.control.cars import CAR_DONE_WH, missed_departure_at
 from hems.control.estimate import Estimate
 from hems.control.headroom import nameplate_w
 from hems.domain.forecast import Forecast, SlotHistory
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.reading import CarState, ChargerValues
 from hems.domain.site import CarHabit, Charger, DeviceId, Site
-from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to, local_day
+from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to, next_local_time
 from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
@@ -21,8 +22,6 @@ HORIZON_SLOTS = 192
 MEMORY_DAYS = 35
 """Measured and published days that the forecasts look at."""
 MEMORY_SLOTS = MEMORY_DAYS * 96
-LATE_MAX = timedelta(hours=2)
-"""A car that is there for longer than this after its usual departure does not leave today."""
 PRICE_MEMORY = timedelta(days=7)
 """Prices that ended longer ago say nothing of today's: the household's fallback is the better guess."""
 
@@ -139,26 +138,12 @@ def _late_departure_at(
 
     Whoever unplugs a few minutes after the usual time finds it as full as may be, not waiting for tomorrow's prices.
     """
-    ready_at = next_local_time(now.at - LATE_MAX, habit.departure_s, zone)
-    if not arrival_at < ready_at <= now.at:
-        return None
+    missed_at = missed_departure_at(habit, zone, now)
     missing_wh = habit.energy_wh - values.session_energy_wh
-    if missing_wh <= 0:
+    if missed_at is None or arrival_at >= missed_at or missing_wh < CAR_DONE_WH:
         return None
     full_at = now.at + timedelta(hours=missing_wh / nameplate_w(charger))
-    return floor_to(full_at, SLOT_S) + timedelta(seconds=SLOT_S)
-
-
-def next_local_time(at: datetime, time_of_day_s: int, zone: ZoneInfo) -> datetime:
-    """First instant after ``at`` at which local clocks show this time of day; in the gap of spring, the gap's end."""
-    hours, seconds = divmod(time_of_day_s, 3600)
-    wall = time(hours, seconds // 60, seconds % 60)
-    for days in range(3):
-        local = datetime.combine(local_day(at, zone) + timedelta(days=days), wall, tzinfo=zone)
-        candidate = local.astimezone(UTC)
-        if candidate > at:
-            return candidate
-    raise AssertionError("every local day has its times")
+    return min(floor_to(full_at, SLOT_S) + timedelta(seconds=SLOT_S), next_local_time(now.at, habit.departure_s, zone))
 
 
 def _pv(site: Site, known: Known, grid: SlotGrid, now: Now) -> dict[DeviceId, Forecast]:

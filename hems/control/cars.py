@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hems.control.estimate import Estimate
 from hems.control.guard import Want
@@ -18,8 +19,8 @@ from hems.domain.override import ChargeNow
 from hems.domain.plan import CarPlan
 from hems.domain.reading import CarState, ChargerValues
 from hems.domain.reasons import Reason
-from hems.domain.site import Charger, DeviceId
-from hems.domain.time import Now
+from hems.domain.site import CarHabit, Charger, DeviceId
+from hems.domain.time import Now, next_local_time
 
 MUST_CHARGE_SLACK_S = 900.0
 """Full power starts this long before it would be too late: one re-planning interval [s]."""
@@ -29,6 +30,12 @@ CAR_DONE_WH = 1.0
 
 ASLEEP_S = 150.0
 """A car that takes nothing of an offer for longer is asleep: most start within two minutes [s]."""
+
+LATE_MAX = timedelta(hours=2)
+"""A car that is there for longer than this after its usual departure does not leave today."""
+
+NEXT_DAY_MIN = timedelta(hours=23)
+"""From a usual departure to the next one: the shortest civil day."""
 
 PLAN_WAIT_S = 30.0
 """How long a car waits for a plan that knows it: 5 s until one is asked for, and what a small computer needs [s]."""
@@ -105,11 +112,21 @@ def decided(
     dependable_w = min(charger.power_max_w, dependable_power_w(state))
     needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
     left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
+    late_at = None if charger.habit is None else missed_departure_at(charger.habit, state.site.zone, now)
+    if late_at is not None and car_plan.departure_at < late_at + NEXT_DAY_MIN:
+        # An aggregator was promised that it would be gone: this is stronger than prices, and weaker than that.
+        return _unless_asleep(state, charger, now) or intent(charger.power_max_w, reasons.ChargesLate(ready_at=late_at))
     if left_s - needed_s < MUST_CHARGE_SLACK_S:
         reason = reasons.MustCharge(departure_at=car_plan.departure_at)
         asleep = _unless_asleep(state, charger, now)
         return asleep or intent(charger.power_max_w, reason, urgent=True)
     return None
+
+
+def missed_departure_at(habit: CarHabit, zone: ZoneInfo, now: Now) -> datetime | None:
+    """The usual departure that has passed today, as long as the car may still leave; None: there is none."""
+    ready_at = next_local_time(now.at - LATE_MAX, habit.departure_s, zone)
+    return ready_at if ready_at <= now.at else None
 
 
 def _least_w(charger: Charger, values: ChargerValues) -> float:

@@ -150,6 +150,14 @@ class MustCharge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargesLate:
+    """It should have left by now, and has not got all that it needs."""
+
+    ready_at: datetime
+    code: Literal["charges_late"] = "charges_late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitsForPrice:
     """Cheaper power, or sun, comes before departure."""
 
@@ -293,6 +301,7 @@ Reason = (
     | ChargesCheap
     | ChargesOnSurplus
     | MustCharge
+    | ChargesLate
     | WaitsForPrice
     | ChargesOnPlugIn
     | WaitsForPlan

@@ -134,3 +134,15 @@ class SlotGrid:
     def starts(self) -> Iterator[datetime]:
         """Start of each slot."""
         return (self.slot_start(index) for index in range(self.count))
+
+
+def next_local_time(at: datetime, time_of_day_s: int, zone: ZoneInfo) -> datetime:
+    """First instant after ``at`` at which local clocks show this time of day; in the gap of spring, the gap's end."""
+    hours, seconds = divmod(time_of_day_s, 3600)
+    wall = time(hours, seconds // 60, seconds % 60)
+    for days in range(3):
+        local = datetime.combine(local_day(at, zone) + timedelta(days=days), wall, tzinfo=zone)
+        candidate = local.astimezone(UTC)
+        if candidate > at:
+            return candidate
+    raise AssertionError("every local day has its times")

@@ -129,6 +129,8 @@ def _why_car_or_heat(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -
             return f"power is left over, and selling it {brings(price)}"
         case reasons.MustCharge(departure_at=leaves):
             return f"there is no time left to wait before the car leaves at {coming(leaves, since_at, zone)}"
+        case reasons.ChargesLate(ready_at=ready):
+            return f"the car should have been ready at {coming(ready, since_at, zone)} and is still short"
         case reasons.WaitsForPrice() as waits:
             return _why_waiting(waits, since_at, zone)
         case reasons.ChargesOnPlugIn():

@@ -15,6 +15,7 @@ CHARGES = (
     reasons.ChargesOnSurplus,
     reasons.FollowsPlan,
     reasons.MustCharge,
+    reasons.ChargesLate,
     reasons.OwnerCharges,
 )
 """Why a car should charge: no answer to why it does not."""

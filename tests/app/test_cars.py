@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hems.domain.command import ChargeCurrent
+from hems.domain.flex import Setpoint
 from hems.domain.site import CarHabit, Site
 from hems.sim import virtual_time
 from tests.support.houses import CHARGER, home_b
@@ -88,10 +89,47 @@ def test_a_car_that_is_short_at_its_departure_goes_on_charging_until_it_has_what
         async with living(site, data, tmp_path, start_at=START_AT) as house:
             await house.until(1_800.0)
             assert 4_000.0 < charged_wh(house) < 6_500.0
+            await house.until(1_900.0)
+            car = next(each for each in house.daemon.house.snapshot().devices if each.id == CHARGER)
+            assert car.headline == "Charging: the car should have been ready at 01:30 and is still short."
             await house.until(3_600.0)
             assert charged_wh(house) > 9_500.0
             await house.until(2.0 * 3_600.0)
             assert charged_wh(house) == pytest.approx(10_000.0, abs=300.0)
+
+    virtual_time.run(main())
+
+
+def test_a_late_car_takes_no_more_than_an_aggregator_was_promised(tmp_path: Path) -> None:
+    """The setpoint was agreed before the usual departure, after which nothing was expected at the charger."""
+    site = with_habit(departure_s=3_600 + 1_800, energy_wh=14_000.0)
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(0.0, 40.0, 30.0),))
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT, stored_ratio=0.8) as house:
+            await house.until(1_330.0)
+            envelope = house.daemon.house.envelope()
+            bounds_w = None if envelope is None else envelope.bounds_w(1_800)
+            assert envelope is not None
+            assert bounds_w is not None, envelope.null_reason
+            asked = Setpoint(
+                event_id="e",
+                envelope_id=envelope.envelope_id,
+                revision=0,
+                start_at=house.daemon.house.live().now.at,
+                step_s=60,
+                power_w=(round(sum(bounds_w) / 2, 1),) * 30,
+            )
+            assert await house.daemon.house.flex.offer(asked) is None
+            await house.until(1_900.0)
+            before_wh = charged_wh(house)
+            await house.until(3_000.0)
+            assert charged_wh(house) == before_wh
+            grid = house.daemon.house.live().result.estimate.grid
+            assert grid is not None
+            assert grid.power_w == pytest.approx(asked.power_w[0], abs=300.0)
+            await house.until(4_500.0)
+            assert charged_wh(house) > before_wh
 
     virtual_time.run(main())
 

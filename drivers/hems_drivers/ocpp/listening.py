@@ -191,8 +191,12 @@ class Listener:
         self._view.on_measured(found, mono_s=mono_s, told=self._told())
 
     def _goes_on_unknown(self, transaction_id: int) -> bool:
-        """Whether a transaction without a record here is under way: a station without a car tells of one gone by."""
-        return transaction_id != self.transaction_id and self._view.status != "Available"
+        """Whether a transaction without a record here is under way: a station without a car tells of one gone by.
+
+        So does one with another transaction open: we give the numbers, and give them upwards.
+        """
+        open_id = self.transaction_id
+        return self._view.status != "Available" and (open_id is None or transaction_id > open_id)
 
 
 def settled(register_wh: float, start_wh: float | None) -> tuple[float, float]:

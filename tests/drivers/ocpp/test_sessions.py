@@ -261,6 +261,23 @@ async def test_a_transaction_that_goes_on_after_a_moment_of_available_is_steered
         assert each.names()[-1] == "GetCompositeSchedule"
 
 
+async def test_a_value_of_the_car_before_takes_nothing_from_the_session_under_way():
+    """Its stop was lost, and the station sends what it had kept of it."""
+    async with running() as house, station(house) as each:
+        await each.ready()
+        first = await each.start(house.clock, meter_start_wh=10_000)
+        await each.status("Charging")
+        await each.status("Available")
+        await each.status("Preparing")
+        second = await each.start(house.clock, meter_start_wh=12_000, tag="B")
+        await each.status("Charging")
+        await each.measure(house.clock, second, power_w=7_000, register_wh=18_000)
+        assert house.energy_wh == 6_000.0
+        await each.measure(house.clock, first, power_w=7_000, register_wh=18_000)
+        await each.measure(house.clock, second, power_w=7_000, register_wh=18_100)
+        assert house.energy_wh == 6_100.0
+
+
 async def test_a_last_value_after_a_stop_that_came_after_the_car_had_gone_opens_nothing():
     async with running() as house, station(house) as each:
         await each.ready()

@@ -29,6 +29,7 @@ SAMPLES: dict[str, Any] = {
     "export_price_eur_per_kwh": 0.061,
     "next_price_eur_per_kwh": 0.212,
     "departure_at": OPENED_AT + timedelta(hours=11, minutes=30),
+    "ready_at": OPENED_AT + timedelta(hours=11, minutes=30),
     "next_at": OPENED_AT + timedelta(hours=3),
     "running": True,
     "rest_max_s": 7_200.0,
