@@ -199,7 +199,10 @@ def test_charge_now_by_keyboard_shows_the_price_first_and_can_be_undone(tabs: An
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [each["id"] for each in found] == []
     dialog.get_by_role("radio", name="2 hours, until 15:10").focus()
+    first = dialog.get_by_role("status").inner_text()
     page.keyboard.press("ArrowDown")
+    # The next price is asked for, and nobody can confirm in between.
+    expect(dialog.get_by_role("status")).not_to_have_text(first)
     expect(dialog.get_by_role("status")).to_contain_text("more than the plan")
     expect(confirm).to_be_enabled()
     page.keyboard.press("Tab")
