@@ -16,6 +16,7 @@ from hems.domain.command import (
     ProductionLimit,
 )
 from hems.domain.power import Phase
+from hems.domain.reading import Quality
 from hems.domain.site import Battery, Charger, Circuit, DeviceId, PvPlant, Site
 from tests.support.cases import Case
 
@@ -57,12 +58,22 @@ def residual_on(case: Case, phase: Phase, *, high: bool) -> float:
     return value - sum(measured_w(case, each) / len(phases_in_use(case, each)) for each in mine)
 
 
+def sleeps(case: Case, plant: PvPlant) -> bool:
+    """Whether a silent plant made less than a hundredth of its peak when it answered last, within 18 hours."""
+    reading = case.image.pv.get(plant.id)
+    if plant.id in case.answering or reading is None or reading.value is None:
+        return False
+    usable = reading.quality in (Quality.GOOD, Quality.SUBSTITUTED)
+    recent = case.now.mono_s - reading.mono_s <= 18 * 3_600
+    return usable and recent and abs(reading.value.power_w) <= 0.01 * plant.peak_w
+
+
 def masked_on(case: Case, phase: Phase) -> float:
     """Load on a phase that silent plants, and silent batteries beyond their charging nameplates, feed unseen [W]."""
     found_w = 0.0
     feeders: tuple[PvPlant | Battery, ...] = (*case.site.pv, *case.site.batteries)
     for device in feeders:
-        if device.id in case.answering:
+        if device.id in case.answering or (isinstance(device, PvPlant) and sleeps(case, device)):
             continue
         on_phase_ratio = 1 / len(device.phases) if phase in device.phases else 0.0
         feeds_ratio = on_phase_ratio if tells_phases(case) else 1.0
