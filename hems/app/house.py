@@ -18,7 +18,7 @@ from hems.app.measuring import Meterage
 from hems.app.overrides import Overrides
 from hems.app.plan_view import plan_view_of
 from hems.app.planner_loop import Planned, PlannerLoop, Situation
-from hems.app.recorder import Recorder, Seconds
+from hems.app.recorder import GRID, Recorder, Seconds
 from hems.app.snapshot import Shown, not_following, snapshot_of
 from hems.app.steering import Steering
 from hems.app.waiting import news_or_time
@@ -269,7 +269,7 @@ class RunningHouse:
         if now.mono_s - self._recorded_mono_s >= RECORD_EVERY_S:
             self._record_episodes(now.mono_s)
         seen = result.estimate
-        values: dict[str, float | None] = {"grid_w": None if seen.grid is None else seen.grid.power_w}
+        values: dict[str, float | None] = {GRID: None if seen.grid is None else seen.grid.power_w}
         values |= {f"{device.id}_w": seen.power_w(device.id) for device in self.site.controllables}
         values |= {f"{command.device_id}_told_w": result.state.told_power_w.get(command.device_id)
                    for command in result.commands}  # fmt: skip

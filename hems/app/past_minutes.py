@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from statistics import fmean
 
+from hems.app.recorder import GRID
 from hems.domain.flex import TelemetryMinute
 from hems.domain.time import floor_to
 from hems.store.columns import Chunk
 
-GRID_COLUMN = "grid_w"
 MINUTE_S = 60
 KNOWN_MIN_S = 30
 
@@ -18,7 +18,7 @@ def minutes_of(chunks: Iterable[Chunk], *, since_at: datetime) -> list[Telemetry
     """Means of the minutes that began at or after ``since_at``; one that was seen for less than half is left out."""
     seconds_w: dict[datetime, list[float]] = defaultdict(list)
     for chunk in chunks:
-        for second, power_w in enumerate(chunk.values.get(GRID_COLUMN, ())):
+        for second, power_w in enumerate(chunk.values.get(GRID, ())):
             start_at = floor_to(chunk.start_at + timedelta(seconds=second), MINUTE_S)
             if power_w is not None and start_at >= since_at:
                 seconds_w[start_at].append(power_w)

@@ -109,13 +109,13 @@ def decided(
     missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
     if missing_wh < CAR_DONE_WH:
         return intent(0.0, reasons.CarFinished())
-    dependable_w = min(charger.power_max_w, dependable_power_w(state))
-    needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
-    left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
     late_at = None if charger.habit is None else missed_departure_at(charger.habit, state.site.zone, now)
     if late_at is not None and car_plan.departure_at < late_at + NEXT_DAY_MIN:
         # An aggregator was promised that it would be gone: this is stronger than prices, and weaker than that.
         return _unless_asleep(state, charger, now) or intent(charger.power_max_w, reasons.ChargesLate(ready_at=late_at))
+    dependable_w = min(charger.power_max_w, dependable_power_w(state))
+    needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
+    left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
     if left_s - needed_s < MUST_CHARGE_SLACK_S:
         reason = reasons.MustCharge(departure_at=car_plan.departure_at)
         asleep = _unless_asleep(state, charger, now)

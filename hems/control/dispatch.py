@@ -2,8 +2,7 @@
 
 Without a plan for this moment the house goes on by rules: the battery serves the house's own use, a car charges when
 it is plugged in, heat runs by thermostat. A car that the plan does not know yet waits half a minute for one that does,
-if the household has told its habit.
-Nothing here protects anything; that is the guard's work.
+if the household has told its habit. Nothing here protects anything; that is the guard's work.
 """
 
 from collections.abc import Mapping, Sequence

@@ -42,7 +42,7 @@ class SwitchMemory:
     held_since_mono_s: float | None = None
     """Since when a heat pump has been told to rest and has not run; None: it runs, or nobody holds it."""
     let_go_since_mono_s: float | None = None
-    """Since when a heat pump that was held goes by itself; None: it was not held, or has run since."""
+    """Since when a heat pump that was held goes by itself; None: it was not held, or has had its turn since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

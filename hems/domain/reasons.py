@@ -245,7 +245,7 @@ class HeatsByItself:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestedLongEnough:
-    """Nobody may hold it at rest for longer: its own thermostat decides until it has run."""
+    """Nobody may hold it at rest for longer: its own thermostat decides until it has had its turn."""
 
     rest_max_s: float
     code: Literal["rested_long_enough"] = "rested_long_enough"
