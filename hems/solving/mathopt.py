@@ -37,6 +37,8 @@ class Solution:
     values: Numbers
     duals: Numbers
     """Change of the minimum per unit of each row's bound."""
+    reduced_costs: Numbers
+    """Change of the minimum per unit of each column that is at a bound."""
     cost: float
     basis: Any
     """Where the next solve of nearly the same program may start."""
@@ -90,6 +92,7 @@ def solve_linear(arrays: Arrays, *, start: Solution | None = None) -> Solution:
             return Solution(
                 values=np.array(found.primal_solution.variable_values.values),
                 duals=np.array(found.dual_solution.dual_values.values),
+                reduced_costs=np.array(found.dual_solution.reduced_costs.values),
                 cost=found.primal_solution.objective_value,
                 basis=found.basis,
             )
@@ -97,20 +100,35 @@ def solve_linear(arrays: Arrays, *, start: Solution | None = None) -> Solution:
     raise UnsolvedError(f"linear program: {reason}")
 
 
-def solve_whole(arrays: Arrays, *, gap: float) -> Numbers:
+def solve_whole(arrays: Arrays, *, gap: float, pattern: Numbers | None = None) -> Numbers:
     """Values of a point with whole numbers, within an absolute gap of the optimum unless the node limit came first.
+
+    Args:
+        arrays: the program.
+        gap: absolute, in its units of cost.
+        pattern: values of all columns whose whole ones are a good start. With it HiGHS searches, 4 to 25 times faster
+            than without; without it SCIP, twice as fast as HiGHS (design, planner measurements).
 
     Raises:
         UnsolvedError: no such point was found within the node limit.
     """
-    settings = {
-        "absolute_gap_tolerance": gap,
-        "node_limit": NODES_MAX,
-        "random_seed": 1,
-        "cuts": parameters_pb2.EMPHASIS_LOW,  # 39 ms instead of 53 ms in the median; without any 170 ms
-    }
+    settings: dict[str, Any] = {"absolute_gap_tolerance": gap, "relative_gap_tolerance": 0.0, "node_limit": NODES_MAX}
     hints = model_parameters_pb2.ModelSolveParametersProto()
-    result = _run(model_of(arrays, whole=True), parameters_pb2.SOLVER_TYPE_GSCIP, settings, hints)
+    kind = parameters_pb2.SOLVER_TYPE_GSCIP
+    if pattern is None:
+        settings |= {
+            "random_seed": 1,
+            "cuts": parameters_pb2.EMPHASIS_LOW,  # 39 ms instead of 53 ms in the median; without any 170 ms
+        }
+    else:
+        kind = parameters_pb2.SOLVER_TYPE_HIGHS
+        hint = hints.solution_hints.add()
+        # Whole columns only, inside their bounds: anything else fails the solve in 9.15.
+        wholes = np.clip(np.round(pattern[arrays.whole]), arrays.lower[arrays.whole], arrays.upper[arrays.whole])
+        order = np.argsort(arrays.whole)
+        hint.variable_values.ids.extend(arrays.whole[order].tolist())
+        hint.variable_values.values.extend(wholes[order].tolist())
+    result = _run(model_of(arrays, whole=True), kind, settings, hints)
     if result.termination.reason not in {OPTIMAL, FEASIBLE} or not result.solutions:
         raise UnsolvedError(f"whole numbers: {result_pb2.TerminationReasonProto.Name(result.termination.reason)}")
     return np.array(result.solutions[0].primal_solution.variable_values.values)

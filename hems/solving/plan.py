@@ -1,9 +1,9 @@
-"""From a planning problem to the cheapest plan, with the worth of energy in every slot.
+"""From a planning problem to the cheapest plan, with the worth of energy in every slot and the reasons for it.
 
-Three steps. Solve the relaxed linear program: for a house without a car in its first hours that is the plan. Else
-round its on/off pattern and solve again from the same basis (2 ms): mostly that is proven good enough, by the
-distance to the relaxed bound. Only where it is not, SCIP looks for the pattern. The last step is always a linear
-program with the pattern fixed, for exact powers and for duals.
+Steps. Solve the relaxed linear program: for a house without anything to switch that is the plan. Else take the on/off
+pattern that was announced, or round one, and solve again from the same basis (2 ms): mostly that is proven good
+enough, by the distance to the relaxed bound. Only where it is not, a search for whole numbers looks for the pattern.
+The last step is always a linear program with the pattern fixed, for exact powers and for duals.
 """
 
 from dataclasses import dataclass, replace
@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hems.domain.plan import Origin, Plan
-from hems.domain.problem import PlanningProblem
+from hems.domain.problem import CarInput, PlanningProblem
 from hems.planning.outcome import Powers, Series, Values, plan_of
-from hems.planning.plausible import connected_ratio, plausible
-from hems.solving.house import BatteryColumns, House, house_of
+from hems.planning.plausible import plausible
+from hems.planning.reading import connected_ratio
+from hems.solving.constraints.battery import BatteryColumns
+from hems.solving.constraints.car import CarColumns
+from hems.solving.house import House, house_of, without_temptation
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
-from hems.solving.program import Arrays, Flags, Numbers
+from hems.solving.program import Arrays, Numbers
+from hems.solving.reasons import explain
 from hems.solving.weights import weights_for
 
 GAP_EUR = 0.005
@@ -26,7 +30,10 @@ GAP_RATIO = 0.001
 """Of the bill, not of the objective: an unreachable wish puts thousands of EUR of penalty into the objective."""
 
 BOTH_WAYS_KW = 1e-5
-"""A battery that charges and discharges more than this in one slot burns energy."""
+"""A device that takes and gives more than this in one slot burns energy."""
+
+ON_KW = 1e-3
+"""A car that charges with less is off."""
 
 EDGE_KWH = 1e-6
 """A battery this close to its window is back inside; the solver is exact to a tenth of it."""
@@ -43,6 +50,14 @@ MILLIWATTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """How far from the optimum a plan may be: the larger of both."""
+
+    ratio: float = GAP_RATIO
+    eur: float = GAP_EUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
     """A plan and which solver found its pattern."""
 
@@ -50,19 +65,20 @@ class Solved:
     solver: str
 
 
-def solve(problem: PlanningProblem) -> Solved:
+def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
     """The cheapest plan within half a cent and 0.1 %, wishes kept in their order.
 
     Raises:
         UnsolvedError: beyond the solver's arithmetic; no problem is infeasible by itself.
     """
+    gap = gap or Gap()
     problem = plausible(problem)
     weights = weights_for(problem)
     house = house_of(problem, weights)
     arrays = house.program.frozen(cost_unit=weights.unit)
-    gap = (GAP_EUR + GAP_RATIO * _bill_eur(problem)) / weights.unit
+    allowed = (gap.eur + gap.ratio * _bill_eur(problem)) / weights.unit
     try:
-        solution, solver = _best(house, arrays, gap=gap)
+        solution, solver = _best(house, arrays, gap=allowed)
     except UnsolvedError:
         solution, solver = _cautious(house, arrays), "glop, cautious"
     plan = plan_of(
@@ -70,6 +86,7 @@ def solve(problem: PlanningProblem) -> Solved:
         _powers(problem, house, solution),
         values=_values(problem, house, solution.duals * weights.unit),
         origin=Origin.SOLVER,
+        explanation=explain(problem, house, solution, unit=weights.unit),
     )
     return Solved(plan=plan, solver=solver)
 
@@ -89,29 +106,37 @@ def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
         relaxed = solve_linear(arrays, start=relaxed)
     if len(arrays.whole) == 0:
         return _one_way(house, arrays, relaxed), "glop"
-    if len(house.connection.tempting) == 0:  # else the relaxed bound is far away: it buys and sells at once
-        rounded = _fixed(house, arrays, relaxed.values)
-        solution = solve_linear(rounded, start=relaxed)
-        if solution.cost - relaxed.cost <= gap:
-            return _one_way(house, rounded, solution), "glop, pattern rounded"
-    fixed = _fixed(house, arrays, solve_whole(arrays, gap=gap))
+    rounded = _rounded(house, arrays, relaxed)
+    if rounded is not None and rounded[1].cost - relaxed.cost <= gap:
+        return _one_way(house, *rounded), "glop, pattern rounded"
+    values = solve_whole(arrays, gap=gap)
+    fixed = _fixed(house, arrays, values)
     return _one_way(house, fixed, solve_linear(fixed, start=relaxed)), "gscip"
 
 
+def _rounded(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:
+    """The program with a rounded pattern, solved; None where that pattern does not fit."""
+    if len(house.connection.tempting) > 0:
+        return None  # the relaxed bound is far away: it buys and sells at once
+    fixed = _fixed(house, arrays, relaxed.values)
+    try:
+        return fixed, solve_linear(fixed, start=relaxed)
+    except UnsolvedError:
+        return None
+
+
 def _cautious(house: House, arrays: Arrays) -> Solution:
-    """A plan where no best one was found: export earns no more than import costs, cars as rounded.
+    """A plan where no best one was found: export earns no more than import costs, everything as rounded.
 
     Without the binaries of the connection, and with batteries outside their window asked for nothing but not to
     move further out, resting is always a point of the program.
     """
-    cost, upper = arrays.cost.copy(), arrays.upper.copy()
-    tempting = house.connection.tempting
-    cost[house.connection.export_power[tempting]] = -cost[house.connection.import_power[tempting]]
+    upper = arrays.upper.copy()
     for battery in house.batteries:
         if _is_outside(battery, arrays):
             below = arrays.lower[battery.energy[0]] < battery.floor_kwh
             upper[battery.discharge if below else battery.charge] = 0.0
-    arrays = replace(arrays, cost=cost, upper=upper)
+    arrays = replace(arrays, cost=without_temptation(house, arrays.cost), upper=upper)
     fixed = _fixed(house, arrays, solve_linear(arrays).values)
     lower, upper = fixed.lower.copy(), fixed.upper.copy()
     lower[house.connection.importing], upper[house.connection.importing] = 0.0, 1.0
@@ -120,34 +145,12 @@ def _cautious(house: House, arrays: Arrays) -> Solution:
 
 
 def _fixed(house: House, arrays: Arrays, values: Numbers) -> Arrays:
-    """The program with every whole number fixed to the pattern of ``values``.
-
-    A car is on where it has its smallest power at least. One slot more may hold any power: the part-slot in
-    which the last bit of energy is charged. A point of the program that is rounded down like this stays a point
-    of it, but for the wish that misses the energy.
-    """
+    """The program with every whole number fixed to a pattern near ``values``."""
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for car in house.cars:
-        power_kw = values[car.power[car.on_slots]]
-        on = power_kw >= car.smallest_kw - 1e-6
-        part = _part_slot(power_kw, on)
-        on &= ~part
-        lower[car.on], upper[car.on] = on, on
-        lower[car.part], upper[car.part] = part, part
-    importing = np.round(values[house.connection.importing])
-    lower[house.connection.importing], upper[house.connection.importing] = importing, importing
+    for switch in house.switches:
+        for columns, wholes in switch.rounded(values):
+            lower[columns] = upper[columns] = wholes
     return replace(arrays, lower=lower, upper=upper)
-
-
-def _part_slot(power_kw: Numbers, on: Flags) -> Flags:
-    """The slot that may be below the smallest power: the fullest of those that are, else the least of the others."""
-    chosen = np.zeros_like(on)
-    between = ~on & (power_kw > BOTH_WAYS_KW)
-    if between.any():
-        chosen[np.argmax(np.where(between, power_kw, -1.0))] = True
-    elif on.any():
-        chosen[np.argmin(np.where(on, power_kw, np.inf))] = True
-    return chosen
 
 
 def _settled(house: House, arrays: Arrays, relaxed: Solution) -> Arrays:
@@ -174,7 +177,7 @@ def _is_outside(battery: BatteryColumns, arrays: Arrays) -> bool:
 
 
 def _one_way(house: House, arrays: Arrays, solution: Solution) -> Solution:
-    """The solution without a battery that charges and discharges at once.
+    """The solution without a device that takes and gives at once.
 
     The lesser direction of each such slot is forbidden and the program solved again; new slots may turn up, so
     the last round forbids the lesser direction everywhere.
@@ -182,13 +185,13 @@ def _one_way(house: House, arrays: Arrays, solution: Solution) -> Solution:
     upper = arrays.upper.copy()
     for round_number in range(REPAIRS_MAX + 1):
         found = False
-        for battery in house.batteries:
-            charge, discharge = solution.values[battery.charge], solution.values[battery.discharge]
-            both = (charge > BOTH_WAYS_KW) & (discharge > BOTH_WAYS_KW)
+        for into, out in house.one_way:
+            takes, gives = solution.values[into], solution.values[out]
+            both = (takes > BOTH_WAYS_KW) & (gives > BOTH_WAYS_KW)
             found |= bool(both.any())
             closed = np.ones_like(both) if round_number == REPAIRS_MAX else both
-            upper[battery.charge[closed & (charge < discharge)]] = 0.0
-            upper[battery.discharge[closed & (charge >= discharge)]] = 0.0
+            upper[into[closed & (takes < gives)]] = 0.0
+            upper[out[closed & (takes >= gives)]] = 0.0
         if not found:
             break
         solution = solve_linear(replace(arrays, upper=upper), start=solution)
@@ -198,6 +201,7 @@ def _one_way(house: House, arrays: Arrays, solution: Solution) -> Solution:
 def _powers(problem: PlanningProblem, house: House, solution: Solution) -> Powers:
     """Watts on the problem's grid, without the solver's rounding noise."""
     values = solution.values
+    none = tuple([0.0] * problem.grid.count)
     return Powers(
         batteries=tuple(
             _watts(
@@ -207,16 +211,17 @@ def _powers(problem: PlanningProblem, house: House, solution: Solution) -> Power
             )
             for battery, at in zip(problem.batteries, house.batteries, strict=True)
         ),
-        cars=tuple(
-            _watts(
-                values[at.power],
-                upper_w=car.power_max_w * np.array(connected_ratio(car, problem.grid)),
-            )
-            for car, at in zip(problem.cars, house.cars, strict=True)
+        cars=tuple(_car_w(problem, car, at, values) for car, at in zip(problem.cars, house.cars, strict=True)),
+        car_phases=tuple(_phases(car, at, values) for car, at in zip(problem.cars, house.cars, strict=True)),
+        room_heat=tuple(
+            none if at.room is None else _watts(values[at.room], upper_w=pump.power_max_w)
+            for pump, at in zip(problem.heat, house.heat, strict=True)
         ),
-        heat=tuple(
-            _watts(values[at], upper_w=pump.power_max_w) for pump, at in zip(problem.heat, house.heat, strict=True)
+        tank_heat=tuple(
+            none if at.tank is None else _watts(values[at.tank], upper_w=pump.power_max_w)
+            for pump, at in zip(problem.heat, house.heat, strict=True)
         ),
+        starts=tuple(at.start_slot(values) for at in house.appliances),
         pv=tuple(
             plant.production_power_w if at is None else _watts(values[at], upper_w=np.array(plant.production_power_w))
             for plant, at in zip(problem.pv, house.pv, strict=True)
@@ -224,7 +229,28 @@ def _powers(problem: PlanningProblem, house: House, solution: Solution) -> Power
     )
 
 
-def _watts(kilowatts: Numbers, *, upper_w: float | Numbers, lower_w: float = 0.0) -> Series:
+def _car_w(problem: PlanningProblem, car: CarInput, at: CarColumns, values: Numbers) -> Series:
+    charged_kw = sum((values[mode.power] for mode in at.modes), start=np.zeros(problem.grid.count))
+    given_kw = values[at.discharge] if at.discharge is not None else np.zeros(problem.grid.count)
+    share = np.array(connected_ratio(car, problem.grid))
+    give_max_w = car.discharge.power_max_w if car.discharge is not None else 0.0
+    return _watts(charged_kw - given_kw, upper_w=car.power_max_w * share, lower_w=-give_max_w * share)
+
+
+def _phases(car: CarInput, at: CarColumns, values: Numbers) -> tuple[int, ...]:
+    """Conductors per slot: those of the mode with the most power; 0 where it does not charge."""
+    if not at.modes:
+        return (0,) * len(at.connected)
+    powers_kw = np.array([values[mode.power] for mode in at.modes])
+    counts = np.array([len(mode.phases) for mode in car.modes])
+    chosen = counts[np.argmax(powers_kw, axis=0)]
+    off = powers_kw.max(axis=0) <= ON_KW
+    if at.discharge is not None:
+        off |= values[at.discharge] > BOTH_WAYS_KW
+    return tuple(np.where(off, 0, chosen).tolist())
+
+
+def _watts(kilowatts: Numbers, *, upper_w: float | Numbers, lower_w: float | Numbers = 0.0) -> Series:
     clean = np.clip(np.round(kilowatts * 1000, MILLIWATTS), lower_w, upper_w) + 0.0  # no negative zero
     return tuple(clean.tolist())
 
@@ -233,11 +259,15 @@ def _values(problem: PlanningProblem, house: House, duals: Numbers) -> Values:
     """Worth of one more kWh: stored at the end of a slot, or charged in a slot in which the car is connected."""
     return Values(
         batteries=tuple(_worth(-duals[at.balance]) for at in house.batteries),
-        cars=tuple(
-            _worth(duals[at.need] * (np.array(connected_ratio(car, problem.grid)) > 0))
-            for car, at in zip(problem.cars, house.cars, strict=True)
-        ),
+        cars=tuple(_worth(_car_worth(at, duals, problem.grid.count)) for at in house.cars),
     )
+
+
+def _car_worth(at: CarColumns, duals: Numbers, count: int) -> Numbers:
+    worth = np.zeros(count)
+    for row, covered in at.needs:
+        worth[:covered] += duals[row]
+    return worth * at.connected
 
 
 def _worth(duals: Numbers) -> Series:

@@ -38,9 +38,9 @@ class Program:
         self.column_count += count
         return np.arange(self.column_count - count, self.column_count)
 
-    def binaries(self, count: int) -> Indices:
+    def binaries(self, count: int, *, cost: ArrayLike = 0.0) -> Indices:
         """Add variables that are 0 or 1."""
-        added = self.columns(count, upper=1.0)
+        added = self.columns(count, upper=1.0, cost=cost)
         self._whole.append(added)
         return added
 
@@ -56,6 +56,10 @@ class Program:
         self._rows.append(rows)
         self._columns.append(columns)
         self._coefficients.append(_spread(coefficients, len(rows)))
+
+    def bounds(self) -> tuple[Numbers, Numbers]:
+        """Lower and upper bound of every variable so far."""
+        return np.concatenate(self._lower), np.concatenate(self._upper)
 
     def frozen(self, *, cost_unit: float) -> "Arrays":
         """The whole program, entries sorted by row, cost counted in ``cost_unit`` so that it has ordinary size."""

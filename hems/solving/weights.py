@@ -1,8 +1,8 @@
 """What bending a wish costs inside the solver, relative to the dearest price: ranks far apart, numbers still exact.
 
 Energy that moves is priced per kWh, a level that is missed per kWh and hour. The factors keep the published order
-(connection, departure, heat minimum, heat maximum, reserve, window, cost, calm) for bends that last up to about
-ten hours; the span from the largest to the smallest is 1e9, which GLOP still resolves.
+(design, decision 9) for bends that last up to about ten hours; the span from the largest to the smallest is 1e9,
+which GLOP still resolves.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,20 @@ class Weights:
     unit: float
     """The dearest price of the problem [EUR/kWh]."""
     connection: float
+    operator: float
+    protection: float
+    """Per slot of a minimum run or rest that is cut short, and per K of a hygiene run."""
+    minimum: float
     departure: float
+    appliance: float
+    """Per hour that it is late."""
     heat_min: float
     heat_max: float
+    commitment: float
     reserve: float
     window: float
+    preference: float
+    """Charging from the grid, or selling, against the household's wish."""
     waste: float
     """Discharging where wasting would pay: above what any price can return."""
     cycling: float = 0.0005
@@ -46,10 +55,16 @@ def weights_for(problem: PlanningProblem) -> Weights:
     return Weights(
         unit=unit,
         connection=50_000 * unit,
+        operator=20_000 * unit,
+        protection=5_000 * unit,
+        minimum=2_000 * unit,
         departure=500 * unit,
+        appliance=200 * unit,
         heat_min=50 * unit,
         heat_max=20 * unit,
+        commitment=12 * unit,
         reserve=8 * unit,
         window=6 * unit,
+        preference=3 * unit,
         waste=2 * unit,
     )

@@ -1,0 +1,286 @@
+"""Cars: charging power by mode, energy wishes, smallest power in the first hours, energy given back."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hems.domain.problem import CarInput, CarTarget
+from hems.planning.reading import connected_ratio, energy_max_wh
+from hems.solving.frame import Fixing, Frame
+from hems.solving.program import Flags, Indices, Numbers
+
+NOTHING_KW = 1e-5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeColumns:
+    """One way to charge. ``on`` binaries belong to ``on_slots``; none where the smallest power is 0."""
+
+    power: Indices
+    """One per slot of the grid."""
+    on: Indices
+    on_slots: Indices
+    limit_kw: Numbers
+    """Most in each slot of the grid."""
+    smallest_kw: Numbers
+    """Smallest power of each slot with a binary."""
+
+    @property
+    def largest_kw(self) -> Numbers:
+        """Most in each slot with a binary."""
+        return self.limit_kw[self.on_slots]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarColumns:
+    """Where a car is in the program."""
+
+    modes: tuple[ModeColumns, ...]
+    discharge: Indices | None
+    part: Indices
+    """Binaries of which one may be 1: the slot in which it charges, in its lowest mode, for part of the time."""
+    connected: Flags
+    needs: tuple[tuple[Indices, int], ...]
+    """Rows whose dual is the worth of a charged kWh, each with the number of slots that it covers."""
+    state: Indices | None
+    """Rows of the charged energy; None where nothing needs it."""
+
+    def rounded(self, values: Numbers) -> Iterable[Fixing]:
+        """On where it has its smallest power at least, in the highest mode that it can; one part-slot."""
+        wanted = {slot: sum(values[mode.power[slot]] for mode in self.modes) for slot in self._switched()}
+        taken: set[int] = set()
+        for mode in reversed(self.modes):
+            power_kw = np.array([wanted[int(slot)] for slot in mode.on_slots])
+            free = np.array([int(slot) not in taken for slot in mode.on_slots], dtype=bool)
+            on = free & (power_kw >= mode.smallest_kw - 1e-6)
+            if mode is not self.modes[0]:
+                taken.update(int(slot) for slot in mode.on_slots[on])
+                yield mode.on, on.astype(float)
+            else:
+                part = _part_slot(power_kw * free, on, free)
+                yield mode.on, (on & ~part).astype(float)
+                yield self.part, part.astype(float)
+
+    def _switched(self) -> set[int]:
+        return {int(slot) for mode in self.modes for slot in mode.on_slots}
+
+
+def _part_slot(power_kw: Numbers, on: Flags, free: Flags) -> Flags:
+    """The slot that may be below the smallest power: the fullest of those that are, else the least of the others."""
+    chosen = np.zeros_like(on)
+    between = ~on & free & (power_kw > NOTHING_KW)
+    if between.any():
+        chosen[np.argmax(np.where(between, power_kw, -1.0))] = True
+    elif on.any():
+        chosen[np.argmin(np.where(on, power_kw, np.inf))] = True
+    return chosen
+
+
+def put_car(frame: Frame, car: CarInput) -> CarColumns:
+    """Columns of one car."""
+    share = np.array(connected_ratio(car, frame.problem.grid))
+    room_kwh = float(share.sum()) * frame.slot_h * car.power_max_w / 1000
+    needed_kwh = min(car.energy_needed_wh / 1000, room_kwh)
+    most_kwh = needed_kwh if car.energy_max_wh is None else min(car.energy_max_wh / 1000, room_kwh)
+    can_give = car.discharge is not None and car.discharge.power_max_w > 0
+    cap_kw = np.inf if can_give else most_kwh / frame.slot_h
+    modes = tuple(_mode(frame, car, index, share, cap_kw) for index in range(len(car.modes)))
+    _one_mode(frame, modes)
+    part = _part(frame, modes)
+    discharge = _discharge(frame, car, modes, share) if can_give else None
+    state = None
+    if discharge is not None or car.taper is not None:
+        state = _state(frame, car, modes, discharge, most_kwh=most_kwh)
+    needs = _needs(frame, car, modes, discharge, needed_kwh=needed_kwh, most_kwh=most_kwh, share=share)
+    columns = CarColumns(
+        modes=modes, discharge=discharge, part=part, connected=share > 0, needs=needs, state=state
+    )
+    if any(len(mode.on) for mode in modes):
+        frame.switches.append(columns)
+    return columns
+
+
+def _mode(frame: Frame, car: CarInput, index: int, share: Numbers, cap_kw: float) -> ModeColumns:
+    program, mode = frame.program, car.modes[index]
+    largest_kw = np.minimum(mode.power_max_w / 1000 * share, cap_kw)
+    waiting = frame.weights.waiting_per_h * np.arange(frame.count) * frame.slot_h * frame.slot_h
+    power = program.columns(frame.count, upper=largest_kw, cost=waiting)
+    slots = frame.slots
+    frame.place(power, 1.0, circuit_id=car.circuit_id, phases=mode.phases, slots=slots)
+    smallest_kw = np.minimum(mode.power_min_w / 1000 * share, largest_kw)[: frame.exact]
+    on_slots = np.flatnonzero((smallest_kw > 0) | ((len(car.modes) > 1) & (largest_kw[: frame.exact] > 0)))
+    on = program.binaries(len(on_slots), cost=_calm(frame, car, on_slots))
+    at_least = program.rows(len(on_slots), lower=0.0)
+    program.put(at_least, power[on_slots], 1.0)
+    program.put(at_least, on, -smallest_kw[on_slots])
+    if car.switch_cost_eur > 0:
+        _starts(frame, on, on_slots, before=car.charging_mode == index, cost=car.switch_cost_eur)
+    return ModeColumns(
+        power=power, on=on, on_slots=on_slots, limit_kw=largest_kw, smallest_kw=smallest_kw[on_slots]
+    )
+
+
+def _calm(frame: Frame, car: CarInput, slots: Indices) -> Numbers:
+    """Cost of being on: what it costs where off was announced, negative where on was."""
+    announced = np.zeros(frame.count)
+    for slot, on in enumerate(car.announced_on[: frame.count]):
+        announced[slot] = -1.0 if on else 1.0
+    return frame.problem.change_cost_eur * announced[slots]
+
+
+def _starts(frame: Frame, on: Indices, slots: Indices, *, before: bool, cost: float) -> None:
+    """``start >= on - on of the slot before``, at a price."""
+    start = frame.program.columns(len(on), upper=1.0, cost=cost)
+    first = np.zeros(len(on))
+    first[slots == 0] = float(before)
+    rows = frame.program.rows(len(on), lower=-first)
+    frame.program.put(rows, start, 1.0)
+    frame.program.put(rows, on, -1.0)
+    follows = np.flatnonzero(np.diff(slots) == 1) + 1
+    frame.program.put(rows[follows], on[follows - 1], 1.0)
+
+
+def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
+    """One mode at a time; in later hours a mixture of them, as a coarse outlook."""
+    if len(modes) < 2:
+        return
+    program = frame.program
+    possible = np.all([mode.limit_kw > 0 for mode in modes], axis=0)
+    later = np.flatnonzero(possible & (frame.slots >= frame.exact))
+    rows = program.rows(len(later), upper=1.0)
+    for mode in modes:
+        program.put(rows, mode.power[later], 1.0 / mode.limit_kw[later])
+
+
+def _part(frame: Frame, modes: tuple[ModeColumns, ...]) -> Indices:
+    """Upper bounds of the switched slots, and the part-slot of the lowest mode."""
+    program = frame.program
+    lowest = modes[0] if modes else None
+    part = program.binaries(0 if lowest is None else len(lowest.on_slots))
+    for mode in modes:
+        at_most = program.rows(len(mode.on_slots), upper=0.0)
+        program.put(at_most, mode.power[mode.on_slots], 1.0)
+        program.put(at_most, mode.on, -mode.largest_kw)
+        if mode is lowest:
+            program.put(at_most, part, -mode.largest_kw)
+    program.put(np.repeat(program.rows(1, upper=1.0), len(part)), part, 1.0)
+    if len(modes) > 1:
+        rows = program.rows(frame.exact, upper=1.0)
+        for mode in modes:
+            program.put(rows[mode.on_slots], mode.on, 1.0)
+        assert lowest is not None
+        program.put(rows[lowest.on_slots], part, 1.0)
+    return part
+
+
+def _discharge(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], share: Numbers) -> Indices:
+    """Power given back, on the conductors of the highest mode."""
+    assert car.discharge is not None
+    cost = frame.weights.cycling + car.discharge.cycle_cost_eur_per_kwh
+    columns = frame.program.columns(
+        frame.count,
+        upper=car.discharge.power_max_w / 1000 * share,
+        cost=(cost + np.where(frame.wasteful, frame.weights.waste, 0.0)) * frame.slot_h,
+    )
+    frame.place(columns, -1.0, circuit_id=car.circuit_id, phases=car.modes[-1].phases, slots=frame.slots)
+    frame.one_way.extend((mode.power, columns) for mode in modes)
+    return columns
+
+
+def _state(
+    frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], discharge: Indices | None, *, most_kwh: float
+) -> Indices:
+    """Charged energy from the start on, inside what the car can give and take, and its taper."""
+    program, hours = frame.program, frame.slot_h
+    available = car.discharge.available_wh / 1000 if car.discharge is not None else 0.0
+    state = program.columns(frame.count, lower=-available, upper=most_kwh)
+    rows = program.rows(frame.count, lower=0.0, upper=0.0)
+    program.put(rows, state, 1.0)
+    program.put(rows[1:], state[:-1], -1.0)
+    for mode in modes:
+        program.put(rows, mode.power, -hours)
+    if discharge is not None and car.discharge is not None:
+        program.put(rows, discharge, hours / car.discharge.round_trip_efficiency_ratio)
+    if car.taper is not None and car.modes:
+        most_wh = energy_max_wh(car)
+        distance = (most_wh - car.taper.from_wh) / 1000
+        fall = (car.power_max_w - car.taper.end_power_w) / 1000
+        if distance > 0 and fall > 0:
+            line = program.rows(frame.count, upper=car.taper.end_power_w / 1000 + fall / distance * most_wh / 1000)
+            program.put(line, state, fall / distance)
+            for mode in modes:
+                program.put(line, mode.power, 1.0)
+    return rows
+
+
+def _needs(
+    frame: Frame,
+    car: CarInput,
+    modes: tuple[ModeColumns, ...],
+    discharge: Indices | None,
+    *,
+    needed_kwh: float,
+    most_kwh: float,
+    share: Numbers,
+) -> tuple[tuple[Indices, int], ...]:
+    """The departure, and every earlier target; what is missing is priced by its rank or by how likely it is needed."""
+    weights, grid = frame.weights, frame.problem.grid
+    found = []
+    if most_kwh > needed_kwh:
+        _energy_row(frame, car, modes, discharge, frame.count, upper=most_kwh, missing_cost=None)
+    exact = most_kwh <= needed_kwh
+    row = _energy_row(
+        frame,
+        car,
+        modes,
+        discharge,
+        frame.count,
+        lower=needed_kwh,
+        upper=needed_kwh if exact else np.inf,
+        missing_cost=weights.departure,
+    )
+    found.append((row, frame.count))
+    for target in car.targets:
+        slots = grid.whole_slots_before(target.at)
+        reachable = float(share[:slots].sum()) * frame.slot_h * car.power_max_w / 1000
+        cost = _missing_cost(frame, car, target)
+        energy = min(target.energy_wh / 1000, reachable, most_kwh)
+        if energy > 0 and cost > 0:
+            row = _energy_row(frame, car, modes, discharge, slots, lower=energy, missing_cost=cost)
+            found.append((row, slots))
+    return tuple(found)
+
+
+def _missing_cost(frame: Frame, car: CarInput, target: CarTarget) -> float:
+    if target.minimum:
+        return frame.weights.minimum
+    if target.probability_ratio >= 1:
+        return frame.weights.departure
+    return target.probability_ratio * car.missing_price_eur_per_kwh
+
+
+def _energy_row(
+    frame: Frame,
+    car: CarInput,
+    modes: tuple[ModeColumns, ...],
+    discharge: Indices | None,
+    slots: int,
+    *,
+    lower: float = -np.inf,
+    upper: float = np.inf,
+    missing_cost: float | None,
+) -> Indices:
+    """Energy charged in the first slots, plus what is missing, within bounds."""
+    program = frame.program
+    row = program.rows(1, lower=lower, upper=upper)
+    repeated = np.repeat(row, slots)
+    for mode in modes:
+        program.put(repeated, mode.power[:slots], frame.slot_h)
+    if discharge is not None and car.discharge is not None:
+        program.put(repeated, discharge[:slots], -frame.slot_h / car.discharge.round_trip_efficiency_ratio)
+    if missing_cost is not None:
+        available = 0.0 if car.discharge is None else car.discharge.available_wh / 1000
+        program.put(row, program.columns(1, upper=lower + available, cost=missing_cost), 1.0)
+    return row
+
