@@ -1,122 +1,139 @@
 """What odd numbers in a planning problem mean. Solver, rules and check start from the same reading of them."""
 
 from dataclasses import replace
-from datetime import timedelta
 
-from hems.domain.problem import BatteryInput, CarInput, HeatInput, PlanningProblem, PvInput
-from hems.domain.time import SlotGrid
+from hems.domain.problem import (
+    CarbonInput,
+    CircuitInput,
+    CommitmentInput,
+    NettingInput,
+    PeakInput,
+    PlanningProblem,
+    Series,
+)
+from hems.domain.site import MAIN, CircuitId
+from hems.planning.plausible_devices import (
+    FORECAST_PLAUSIBLE_MAX_W,
+    POWER_PLAUSIBLE_MAX_W,
+    any_price_eur,
+    appliance_of,
+    battery_of,
+    car_of,
+    clamped,
+    heat_of,
+    inverter_of,
+    power_w,
+    price_eur,
+    pv_of,
+    series_within,
+)
 
-EFFICIENCY_MIN_RATIO = 0.05
-"""Below it a reading is a mistake; it also keeps the division by the discharge efficiency harmless."""
-
-POWER_PLAUSIBLE_MAX_W = 1e6
-"""More than any house: 1,450 A on three phases. Larger device powers and limits count as this."""
-
-ENERGY_PLAUSIBLE_MAX_WH = 1e8
-"""A hundred MWh: more than any storage in a house, small enough for exact arithmetic to a mWh."""
-
-ON_OFF_S = 6 * 3600
-"""How far ahead a car's smallest power is planned exactly; later a slot mean may be anything up to the maximum.
-
-Costs 0.01-0.5 cent per 48 h plan against on/off everywhere (measured in closed loop) and saves most binaries."""
+NETTING_PLAUSIBLE_MAX_WH = 1e9
+CARBON_PLAUSIBLE_MAX_G = 1e5
 
 
 def plausible(problem: PlanningProblem) -> PlanningProblem:
-    """The problem with numbers that physics allows, shapes and identities unchanged.
+    """The problem with numbers that physics allows, shapes and identities unchanged; twice is as good as once.
 
     Negative magnitudes count as 0, efficiencies lie in 0.05..1, a ceiling is not below its floor, and a device
-    whose smallest power exceeds its largest cannot run. Measured stored energy stays what was measured, within
-    +-100 MWh.
+    whose smallest power exceeds its largest cannot run. Measured states stay what was measured, within bounds that
+    keep the arithmetic exact. A number that is none counts as the one nearest to zero that is allowed.
     """
+    export_prices = tuple(any_price_eur(each) for each in problem.export_price_eur_per_kwh)
     return replace(
         problem,
-        load_power_w=tuple(_within(each, 1e9) for each in problem.load_power_w),
-        import_power_max_w=tuple(_power_w(each) for each in problem.import_power_max_w),
-        export_power_max_w=tuple(_power_w(each) for each in problem.export_power_max_w),
-        pv=tuple(_pv(each) for each in problem.pv),
-        batteries=tuple(_battery(each) for each in problem.batteries),
-        cars=tuple(_car(each) for each in problem.cars),
-        heat=tuple(_heat(each) for each in problem.heat),
+        import_price_eur_per_kwh=tuple(any_price_eur(each) for each in problem.import_price_eur_per_kwh),
+        export_price_eur_per_kwh=export_prices,
+        load_power_w=_flow(problem.load_power_w),
+        import_power_max_w=_limit(problem.import_power_max_w),
+        export_power_max_w=_limit(problem.export_power_max_w),
+        operator_import_max_w=_optional_limit(problem.operator_import_max_w),
+        operator_export_max_w=_optional_limit(problem.operator_export_max_w),
+        pv=tuple(pv_of(each) for each in problem.pv),
+        batteries=tuple(battery_of(each) for each in problem.batteries),
+        inverters=tuple(inverter_of(each) for each in problem.inverters),
+        cars=tuple(car_of(each, problem.grid) for each in problem.cars),
+        heat=tuple(heat_of(each) for each in problem.heat),
+        appliances=tuple(appliance_of(each, problem.grid) for each in problem.appliances),
+        circuits=_tree(problem.circuits),
+        peaks=tuple(_peak(each) for each in problem.peaks),
+        netting=None if problem.netting is None else _netting(problem.netting, export_prices),
+        carbon=None if problem.carbon is None else _carbon(problem.carbon),
+        commitments=tuple(_commitment(each) for each in problem.commitments),
+        change_cost_eur=price_eur(problem.change_cost_eur),
     )
 
 
-def connected_ratio(car: CarInput, grid: SlotGrid) -> tuple[float, ...]:
-    """Share of each slot in which a car can charge, 0..1.
-
-    The slot of arrival counts in part, so that a car that has just been plugged in charges at once. The slot of
-    departure does not count at all: a deadline rounds down, never later than asked.
-    """
-    until = grid.whole_slots_before(car.departure_at)
-    arrived = (car.arrival_at - grid.start_at) / timedelta(seconds=grid.slot_s)
-    return tuple(min(1.0, max(0.0, index + 1 - arrived)) if index < until else 0.0 for index in range(grid.count))
+def _flow(values: Series) -> Series:
+    return series_within(values, -FORECAST_PLAUSIBLE_MAX_W, FORECAST_PLAUSIBLE_MAX_W)
 
 
-def chargeable_later_wh(car: CarInput, grid: SlotGrid) -> float:
-    """What a car can still take between the end of the grid and its departure, AC side [Wh]."""
-    later = (car.departure_at - max(grid.end_at, car.arrival_at)) / timedelta(hours=1)
-    return max(0.0, later) * car.power_max_w
+def _limit(values: Series) -> Series:
+    return series_within(values, 0.0, POWER_PLAUSIBLE_MAX_W)
 
 
-def on_off_slots(grid: SlotGrid) -> int:
-    """Slots in which a car charges at 0 or at least its smallest power."""
-    return min(grid.count, ON_OFF_S // grid.slot_s)
+def _optional_limit(values: Series | None) -> Series | None:
+    return None if values is None else _limit(values)
 
 
-def _within(value: float, bound: float) -> float:
-    return min(max(value, -bound), bound)
+def _tree(circuits: tuple[CircuitInput, ...]) -> tuple[CircuitInput, ...]:
+    """Each circuit once, and every one behind the main fuse in the end."""
+    first = {each.circuit_id: each for each in reversed(circuits)}
+    return tuple(_circuit(each, first) for each in circuits if first[each.circuit_id] is each)
 
 
-def _power_w(power_w: float) -> float:
-    return min(max(power_w, 0.0), POWER_PLAUSIBLE_MAX_W)
-
-
-def _energy_wh(energy_wh: float) -> float:
-    return min(max(energy_wh, 0.0), ENERGY_PLAUSIBLE_MAX_WH)
-
-
-def _efficiency(ratio: float) -> float:
-    return min(max(ratio, EFFICIENCY_MIN_RATIO), 1.0)
-
-
-def _running_max_w(power_min_w: float, power_max_w: float) -> float:
-    return power_max_w if power_min_w <= power_max_w else 0.0
-
-
-def _pv(plant: PvInput) -> PvInput:
-    return replace(plant, production_power_w=tuple(min(max(each, 0.0), 1e9) for each in plant.production_power_w))
-
-
-def _battery(battery: BatteryInput) -> BatteryInput:
-    floor_wh = _energy_wh(battery.floor_wh)
-    return replace(
-        battery,
-        stored_wh=_within(battery.stored_wh, ENERGY_PLAUSIBLE_MAX_WH),
-        floor_wh=floor_wh,
-        ceiling_wh=max(floor_wh, _energy_wh(battery.ceiling_wh)),
-        reserve_wh=_energy_wh(battery.reserve_wh),
-        charge_power_max_w=_power_w(battery.charge_power_max_w),
-        discharge_power_max_w=_power_w(battery.discharge_power_max_w),
-        charge_efficiency_ratio=_efficiency(battery.charge_efficiency_ratio),
-        discharge_efficiency_ratio=_efficiency(battery.discharge_efficiency_ratio),
+def _circuit(circuit: CircuitInput, known: dict[CircuitId, CircuitInput]) -> CircuitInput:
+    parent_id = circuit.parent_id if circuit.parent_id in known and _ends(circuit, known) else MAIN
+    loads = circuit.phase_load_w
+    return CircuitInput(
+        circuit_id=circuit.circuit_id,
+        parent_id=None if circuit.circuit_id == MAIN else parent_id,
+        phase_power_max_w=(
+            power_w(circuit.phase_power_max_w[0]),
+            power_w(circuit.phase_power_max_w[1]),
+            power_w(circuit.phase_power_max_w[2]),
+        ),
+        phase_load_w=None if loads is None else (_flow(loads[0]), _flow(loads[1]), _flow(loads[2])),
     )
 
 
-def _car(car: CarInput) -> CarInput:
-    power_min_w, power_max_w = _power_w(car.power_min_w), _power_w(car.power_max_w)
-    return replace(
-        car,
-        energy_needed_wh=_energy_wh(car.energy_needed_wh),
-        power_min_w=power_min_w,
-        power_max_w=_running_max_w(power_min_w, power_max_w),
+def _ends(circuit: CircuitInput, known: dict[CircuitId, CircuitInput]) -> bool:
+    """Whether the way up from a circuit reaches the main fuse, or a circuit that counts as behind it."""
+    seen = {circuit.circuit_id}
+    above = circuit.parent_id
+    while above is not None and above != MAIN and above in known:
+        if above in seen:
+            return False
+        seen.add(above)
+        above = known[above].parent_id
+    return True
+
+
+def _peak(peak: PeakInput) -> PeakInput:
+    return replace(peak, price_eur_per_kw=price_eur(peak.price_eur_per_kw), paid_power_w=power_w(peak.paid_power_w))
+
+
+def _netting(netting: NettingInput, export_prices: Series) -> NettingInput:
+    """Surplus that earned more than ordinary export would be no surplus."""
+    return NettingInput(
+        balance_wh=clamped(netting.balance_wh, -NETTING_PLAUSIBLE_MAX_WH, NETTING_PLAUSIBLE_MAX_WH),
+        surplus_price_eur_per_kwh=min(any_price_eur(netting.surplus_price_eur_per_kwh), *export_prices),
     )
 
 
-def _heat(pump: HeatInput) -> HeatInput:
-    power_min_w, power_max_w = _power_w(pump.power_min_w), _power_w(pump.power_max_w)
+def _carbon(carbon: CarbonInput) -> CarbonInput:
+    return CarbonInput(
+        intensity_g_per_kwh=series_within(carbon.intensity_g_per_kwh, 0.0, CARBON_PLAUSIBLE_MAX_G),
+        price_eur_per_kg=price_eur(carbon.price_eur_per_kg),
+    )
+
+
+def _commitment(commitment: CommitmentInput) -> CommitmentInput:
+    bound_w = POWER_PLAUSIBLE_MAX_W
     return replace(
-        pump,
-        power_min_w=power_min_w,
-        power_max_w=_running_max_w(power_min_w, power_max_w),
-        energy_min_wh=tuple(_energy_wh(each) for each in pump.energy_min_wh),
-        energy_max_wh=tuple(_energy_wh(each) for each in pump.energy_max_wh),
+        commitment,
+        grid_power_w=tuple(
+            None if each is None else clamped(each, -bound_w, bound_w) for each in commitment.grid_power_w
+        ),
+        tolerance_w=power_w(commitment.tolerance_w),
     )
