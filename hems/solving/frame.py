@@ -24,6 +24,11 @@ Fixing = tuple[Indices, Numbers]
 class Switch(Protocol):
     """A device that is on or off."""
 
+    @property
+    def announced(self) -> Iterable[Fixing]:
+        """What the plan in force says of its whole numbers; nothing where it says nothing."""
+        ...
+
     def rounded(self, values: Numbers) -> Iterable[Fixing]:
         """A pattern of its whole numbers near a point of the relaxed program."""
         ...

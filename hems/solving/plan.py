@@ -26,8 +26,11 @@ from hems.solving.weights import weights_for
 GAP_EUR = 0.005
 """Half a cent per plan: cost crosses zero, where a relative gap never closes."""
 
-GAP_RATIO = 0.001
+GAP_RATIO = 0.002
 """Of the bill, not of the objective: an unreachable wish puts thousands of EUR of penalty into the objective."""
+
+CALM_RATIO = 2.0
+"""An announced pattern is kept while it is within twice the gap that a new one would have to reach."""
 
 BOTH_WAYS_KW = 1e-5
 """A device that takes and gives more than this in one slot burns energy."""
@@ -106,12 +109,30 @@ def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
         relaxed = solve_linear(arrays, start=relaxed)
     if len(arrays.whole) == 0:
         return _one_way(house, arrays, relaxed), "glop"
+    kept = _announced(house, arrays, relaxed)
+    if kept is not None and kept[1].cost - relaxed.cost <= CALM_RATIO * gap:
+        return _one_way(house, *kept), "glop, as announced"
     rounded = _rounded(house, arrays, relaxed)
     if rounded is not None and rounded[1].cost - relaxed.cost <= gap:
         return _one_way(house, *rounded), "glop, pattern rounded"
     values = solve_whole(arrays, gap=gap)
     fixed = _fixed(house, arrays, values)
     return _one_way(house, fixed, solve_linear(fixed, start=relaxed)), "gscip"
+
+
+def _announced(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:
+    """The program with the announced pattern where there is one, and a rounded one beyond; None where it does not fit."""
+    fixings = [each for switch in house.switches for each in switch.announced if len(each[0])]
+    if not fixings:
+        return None
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    for columns, wholes in fixings:
+        lower[columns] = upper[columns] = wholes
+    try:
+        held = replace(arrays, lower=lower, upper=upper)
+        return _rounded(house, held, solve_linear(held, start=relaxed))
+    except UnsolvedError:
+        return None
 
 
 def _rounded(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:

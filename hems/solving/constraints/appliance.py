@@ -20,6 +20,7 @@ class ApplianceColumns:
     """Binaries, one per candidate; none where there is no choice."""
     candidates: tuple[int, ...]
     """Start slots."""
+    announced: tuple[Fixing, ...] = ()
 
     def rounded(self, values: Numbers) -> Iterable[Fixing]:
         """The likeliest start."""
@@ -60,7 +61,9 @@ def put_appliance(frame: Frame, appliance: ApplianceInput) -> ApplianceColumns:
         phases=appliance.phases,
         slots=np.concatenate(slots),
     )
-    added = ApplianceColumns(start=start, candidates=candidates)
+    kept = np.array([grid.slot_start(each) == appliance.announced_start_at for each in candidates], dtype=float)
+    announced = ((start, kept),) if kept.any() else ()
+    added = ApplianceColumns(start=start, candidates=candidates, announced=announced)
     frame.switches.append(added)
     return added
 

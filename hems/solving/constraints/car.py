@@ -1,6 +1,6 @@
 """Cars: charging power by mode, energy wishes, smallest power in the first hours, energy given back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +43,8 @@ class CarColumns:
     connected: Flags
     needs: tuple[tuple[Indices, int], ...]
     """Rows whose dual is the worth of a charged kWh, each with the number of slots that it covers."""
-    state: Indices | None
-    """Rows of the charged energy; None where nothing needs it."""
+    announced: tuple[Fixing, ...] = ()
+    """Slots that were announced off. Where on was announced the way to charge is free, and its change is priced."""
 
     def rounded(self, values: Numbers) -> Iterable[Fixing]:
         """On where it has its smallest power at least, in the highest mode that it can; one part-slot."""
@@ -89,12 +89,16 @@ def put_car(frame: Frame, car: CarInput) -> CarColumns:
     _one_mode(frame, modes)
     part = _part(frame, modes)
     discharge = _discharge(frame, car, modes, share) if can_give else None
-    state = None
     if discharge is not None or car.taper is not None:
-        state = _state(frame, car, modes, discharge, most_kwh=most_kwh)
+        _put_state(frame, car, modes, discharge, most_kwh=most_kwh)
     needs = _needs(frame, car, modes, discharge, needed_kwh=needed_kwh, most_kwh=most_kwh, share=share)
     columns = CarColumns(
-        modes=modes, discharge=discharge, part=part, connected=share > 0, needs=needs, state=state
+        modes=modes,
+        discharge=discharge,
+        part=part,
+        connected=share > 0,
+        needs=needs,
+        announced=tuple(_announced_off(car, modes, part)),
     )
     if any(len(mode.on) for mode in modes):
         frame.switches.append(columns)
@@ -188,9 +192,18 @@ def _discharge(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], shar
     return columns
 
 
-def _state(
+def _announced_off(car: CarInput, modes: tuple[ModeColumns, ...], part: Indices) -> Iterator[Fixing]:
+    off = np.array([slot for slot, on in enumerate(car.announced_on) if not on], dtype=np.int64)
+    for index, mode in enumerate(modes):
+        there = np.isin(mode.on_slots, off)
+        yield mode.on[there], np.zeros(int(there.sum()))
+        if index == 0:
+            yield part[there], np.zeros(int(there.sum()))
+
+
+def _put_state(
     frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], discharge: Indices | None, *, most_kwh: float
-) -> Indices:
+) -> None:
     """Charged energy from the start on, inside what the car can give and take, and its taper."""
     program, hours = frame.program, frame.slot_h
     available = car.discharge.available_wh / 1000 if car.discharge is not None else 0.0
@@ -211,7 +224,6 @@ def _state(
             program.put(line, state, fall / distance)
             for mode in modes:
                 program.put(line, mode.power, 1.0)
-    return rows
 
 
 def _needs(

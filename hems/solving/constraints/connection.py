@@ -46,6 +46,7 @@ class ConnectionColumns:
     peak_rows: tuple[Indices, ...]
     commitment_rows: tuple[Indices, ...]
     """Each with one row per slot of the grid, or -1."""
+    announced: tuple[Fixing, ...] = ()
 
     def rounded(self, values: Numbers) -> Sequence[Fixing]:
         """The direction that is nearer."""

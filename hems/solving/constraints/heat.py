@@ -38,6 +38,7 @@ class HeatColumns:
     running: bool
     must_run: int
     must_rest: int
+    announced: tuple[Fixing, ...] = ()
 
     def rounded(self, values: Numbers) -> Iterable[Fixing]:
         """On where it has half its smallest power, runs and rests made long enough."""
@@ -97,6 +98,7 @@ def put_heat(frame: Frame, pump: HeatInput) -> HeatColumns:
         running=pump.running,
         must_run=must_run,
         must_rest=must_rest,
+        announced=((on[: len(pump.announced_on)], np.array(pump.announced_on[: len(on)], dtype=float)),),
     )
     if switched:
         if not levels:
@@ -237,6 +239,7 @@ class OneOf:
     """Binaries of which exactly one is 1."""
 
     columns: Indices
+    announced: tuple[Fixing, ...] = ()
 
     def rounded(self, values: Numbers) -> Iterable[Fixing]:
         """The likeliest one."""
