@@ -97,8 +97,8 @@ class _Rules:
     def decide(self, slot: int) -> _Slot:
         """Decisions of the next slot; the house moves on.
 
-        First as if all the sun could be used. Where it cannot, and holding it back would overload a phase that
-        counted on it, again with only the sun that fits without anybody's help.
+        First as if all the sun could be used. Where some must be held back that a phase or a battery counted on, again
+        with only the sun that fits without anybody's help.
         """
         decided = self._decided(slot, careful=False) or self._decided(slot, careful=True)
         assert decided is not None, "without anybody's help the flows are those that nothing controls"
@@ -134,9 +134,11 @@ class _Rules:
             decided.batteries.append(sources.self_consume(battery, lowest_w=lowest_w, highest_w=highest_w))
         if problem.export_price_eur_per_kwh[slot] < 0:
             sources.export_nothing()
+        without_w = max(0.0, flow.now[0])
         sources.keep_limits()
+        buys = max(decided.batteries, default=0.0) > ON_W and flow.now[0] > without_w + ON_W
         decided.pv = sources.production_w()
-        return decided if flow.fits else None
+        return decided if flow.fits and (careful or not buys) else None
 
     def _charge(self, slot: int, index: int, flow: Flow, decided: _Slot) -> None:
         """In the mode that gets most; the last bit of energy takes part of a slot."""
