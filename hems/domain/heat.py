@@ -5,6 +5,8 @@ from hems.domain.site import HeatPump, RoomModel, TankModel
 SINK_C = 35.0
 """Temperature that the coefficient of performance is taken against: floor heating [degrees C]."""
 LIFT_MIN_K = 15.0
+TANK_ROOM_C = 18.0
+"""Temperature around a tank [degrees C]."""
 WATER_WH_PER_L_K = 1.163
 """Heat capacity of water (4.187 kJ/(kg K))."""
 DRAW_SHARES = ((6.5, 8.5, 0.40), (8.5, 18.0, 0.15), (18.0, 22.0, 0.45))

@@ -1,26 +1,47 @@
 """A plan by rules, for when no solver answers: self-consumption, car on plug-in, heat along its lower edge."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from hems.domain.plan import BatteryPlan, Origin, Plan, Purpose
-from hems.domain.problem import BatteryInput, PlanningProblem
-from hems.planning.outcome import Powers, Series, excess_import_w, plan_of
-from hems.planning.plausible import connected_ratio, on_off_slots, plausible
+from hems.domain.problem import BatteryInput, CarInput, ChargeMode, PlanningProblem, Series
+from hems.planning.constraints.circuit import car_phases
+from hems.planning.flows import Conductors, Flow, Weights
+from hems.planning.outcome import Powers, plan_of
+from hems.planning.plausible import plausible
+from hems.planning.reading import (
+    ON_W,
+    appliance_power_w,
+    appliance_starts,
+    connected_ratio,
+    energy_max_wh,
+    on_off_slots,
+    taper_power_w,
+)
+from hems.planning.sources import Sources
+from hems.planning.thermostat import HeatState, first_state, is_protected, next_state, thermostat_w
 
 
 def fallback_plan(problem: PlanningProblem) -> Plan:
     """What the house does without a planner, as a plan that passes the check.
 
-    Slot by slot: cars take full power from plug-in on as far as the connection allows, before heat, as the
-    wishes are ranked; heat pumps use what the lower edge of their band asks for; batteries store what is left
-    over and cover what is missing above their reserve (above their floor where load alone exceeds the
-    connection); PV is curtailed beyond the export limit, and to zero export where exporting costs money.
+    Appliances start as soon as they fit. Then slot by slot: cars take full power from plug-in on as far as every fuse
+    allows, before heat, as the wishes are ranked; heat pumps keep the lower edge of their comfort; batteries store
+    what is left over and cover what is missing above their reserve (above their floor where load alone exceeds a
+    limit); PV is curtailed beyond the export limit, and to zero export where exporting costs money.
     """
     problem = plausible(problem)
-    cars, heat = _consumers(problem)
-    batteries, pv = _sources(problem, consumed_w=_sum_by_slot(problem, cars + heat))
-    powers = Powers(batteries=batteries, cars=cars, heat=heat, pv=pv)
+    rules = _Rules(problem)
+    slots = [rules.decide(slot) for slot in range(problem.grid.count)]
+    powers = Powers(
+        batteries=_by_device(len(problem.batteries), [each.batteries for each in slots]),
+        cars=_by_device(len(problem.cars), [each.cars for each in slots]),
+        car_phases=tuple(tuple(each.car_phases[i] for each in slots) for i in range(len(problem.cars))),
+        room_heat=_by_device(len(problem.heat), [each.room_heat for each in slots]),
+        tank_heat=_by_device(len(problem.heat), [each.tank_heat for each in slots]),
+        starts=rules.starts,
+        pv=_by_device(len(problem.pv), [each.pv for each in slots]),
+    )
     plan = plan_of(problem, powers, values=None, origin=Origin.RULES)
     return replace(plan, batteries=tuple(_self_consuming(each) for each in plan.batteries))
 
@@ -29,71 +50,175 @@ def _self_consuming(battery: BatteryPlan) -> BatteryPlan:
     return replace(battery, purpose=(Purpose.SELF_CONSUME,) * len(battery.purpose))
 
 
-def _sum_by_slot(problem: PlanningProblem, series: Sequence[Series]) -> list[float]:
-    return [sum(each[index] for each in series) for index in range(problem.grid.count)]
+def _by_device(count: int, slots: Sequence[Sequence[float]]) -> tuple[Series, ...]:
+    return tuple(tuple(each[index] for each in slots) for index in range(count))
 
 
-def _consumers(problem: PlanningProblem) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
-    """Powers of cars and heat pumps inside what load and PV leave of the import limit."""
-    slot_h = problem.grid.slot_h
-    made_w = _sum_by_slot(problem, [plant.production_power_w for plant in problem.pv])
-    connected = [connected_ratio(car, problem.grid) for car in problem.cars]
-    needed_wh = [car.energy_needed_wh for car in problem.cars]
-    used_wh = [0.0] * len(problem.heat)
-    cars: list[list[float]] = [[] for _ in problem.cars]
-    heat: list[list[float]] = [[] for _ in problem.heat]
-    exact = on_off_slots(problem.grid)
-    for slot in range(problem.grid.count):
-        room_w = max(0.0, problem.import_power_max_w[slot] - problem.load_power_w[slot] + made_w[slot])
-        for index, car in enumerate(problem.cars):
-            share = connected[index][slot]
-            offered_w = min(car.power_max_w * share, room_w)
-            starts = slot >= exact or offered_w >= car.power_min_w * share
-            power_w = min(offered_w, needed_wh[index] / slot_h) if starts else 0.0
-            needed_wh[index] -= power_w * slot_h
-            room_w -= power_w
-            cars[index].append(power_w)
-        for index, pump in enumerate(problem.heat):
-            wanted_w = max(0.0, pump.energy_min_wh[slot] - used_wh[index]) / slot_h
-            power_w = min(wanted_w, pump.power_max_w, room_w)
-            used_wh[index] += power_w * slot_h
-            room_w -= power_w
-            heat[index].append(power_w)
-    return tuple(tuple(each) for each in cars), tuple(tuple(each) for each in heat)
+@dataclass(slots=True)
+class _Slot:
+    """What is decided for one slot, one number per device."""
+
+    cars: list[float]
+    car_phases: list[int]
+    room_heat: list[float]
+    tank_heat: list[float]
+    batteries: list[float] = field(default_factory=list)
+    pv: list[float] = field(default_factory=list)
 
 
-def _sources(problem: PlanningProblem, *, consumed_w: Sequence[float]) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
-    """Powers of batteries, and production of PV after curtailment."""
-    stored_wh = [battery.stored_wh for battery in problem.batteries]
-    batteries: list[list[float]] = [[] for _ in problem.batteries]
-    pv: list[list[float]] = [[] for _ in problem.pv]
-    excess_w = excess_import_w(problem)
-    for slot in range(problem.grid.count):
-        made_w = sum(plant.production_power_w[slot] for plant in problem.pv)
-        net_w = problem.load_power_w[slot] + consumed_w[slot] - made_w
+class _Rules:
+    """The house on its way through the horizon."""
+
+    def __init__(self, problem: PlanningProblem) -> None:
+        self._problem = problem
+        self._conductors = Conductors(problem)
+        self._connected = [connected_ratio(car, problem.grid) for car in problem.cars]
+        self._charged_wh = [0.0] * len(problem.cars)
+        self._stored_wh = [battery.stored_wh for battery in problem.batteries]
+        self._heat: list[HeatState] = [first_state(pump) for pump in problem.heat]
+        self._placed: list[tuple[Weights, Series]] = []
+        self.starts = tuple(self._place(index) for index in range(len(problem.appliances)))
+
+    def _place(self, index: int) -> int:
+        """The first start at which an appliance fits whatever the sun does; late rather than never."""
+        appliance, grid = self._problem.appliances[index], self._problem.grid
+        first = appliance_starts(appliance, grid)[0]
+        if appliance.started_at is not None:
+            return first  # what nothing controls has it already
+        weights = self._conductors.weights(appliance.circuit_id, appliance.phases)
+        rooms = [self._conductors.flow(slot, self._placed).room_up_w(weights) for slot in range(grid.count)]
+        for start in range(first, grid.count):
+            inside = zip(appliance.profile_w, rooms[start:], strict=False)
+            if all(power_w <= room_w for power_w, room_w in inside):
+                self._placed.append((weights, appliance_power_w(appliance, start, grid)))
+                return start
+        return max(first, grid.count)
+
+    def decide(self, slot: int) -> _Slot:
+        """Decisions of the next slot; the house moves on.
+
+        First as if all the sun could be used. Where some must be held back that a phase or a battery counted on, again
+        with only the sun that fits without anybody's help.
+        """
+        decided = self._decided(slot, careful=False) or self._decided(slot, careful=True)
+        assert decided is not None, "without anybody's help the flows are those that nothing controls"
+        self._move_on(slot, decided)
+        return decided
+
+    def _decided(self, slot: int, *, careful: bool) -> _Slot | None:
+        problem = self._problem
+        flow = self._conductors.flow(slot, self._placed)
+        sources = Sources(problem, self._conductors, flow, slot)
+        if careful:
+            sources.keep_limits()
+        decided = _Slot(
+            cars=[0.0] * len(problem.cars),
+            car_phases=[0] * len(problem.cars),
+            room_heat=[0.0] * len(problem.heat),
+            tank_heat=[0.0] * len(problem.heat),
+        )
+        guarded = {
+            index
+            for index, pump in enumerate(problem.heat)
+            if is_protected(pump, self._heat[index], slot, problem.grid)
+        }
+        for index in sorted(guarded):
+            self._heat_up(slot, index, flow, decided)
+        for index in range(len(problem.cars)):
+            self._charge(slot, index, flow, decided)
+        for index in range(len(problem.heat)):
+            if index not in guarded:
+                self._heat_up(slot, index, flow, decided)
         for index, battery in enumerate(problem.batteries):
-            floor_wh = battery.floor_wh if excess_w[slot] > 0 else max(battery.floor_wh, battery.reserve_wh)
-            power_w, change_wh = _self_consumption(battery, stored_wh[index], net_w, floor_wh, problem.grid.slot_h)
-            stored_wh[index] += change_wh
-            net_w += power_w
-            batteries[index].append(power_w)
-        export_max_w = problem.export_power_max_w[slot] if problem.export_price_eur_per_kwh[slot] >= 0 else 0.0
-        over_w = max(0.0, -net_w - export_max_w)
-        for index, plant in enumerate(problem.pv):
-            held_w = min(over_w, plant.production_power_w[slot]) if plant.curtailable else 0.0
-            over_w -= held_w
-            pv[index].append(plant.production_power_w[slot] - held_w)
-    return tuple(tuple(each) for each in batteries), tuple(tuple(each) for each in pv)
+            lowest_w, highest_w = self._battery_range_w(slot, index, battery)
+            decided.batteries.append(sources.self_consume(battery, lowest_w=lowest_w, highest_w=highest_w))
+        if problem.export_price_eur_per_kwh[slot] < 0:
+            sources.export_nothing()
+        without_w = max(0.0, flow.now[0])
+        sources.keep_limits()
+        buys = max(decided.batteries, default=0.0) > ON_W and flow.now[0] > without_w + ON_W
+        decided.pv = sources.production_w()
+        return decided if flow.fits and (careful or not buys) else None
+
+    def _charge(self, slot: int, index: int, flow: Flow, decided: _Slot) -> None:
+        """In the mode that gets most; the last bit of energy takes part of a slot."""
+        car, grid = self._problem.cars[index], self._problem.grid
+        share, charged_wh = self._connected[index][slot], self._charged_wh[index]
+        left_w = max(0.0, _wanted_wh(car) - charged_wh) / grid.slot_h
+        taken_w = taper_power_w(
+            car.taper,
+            power_max_w=car.power_max_w,
+            end_wh=energy_max_wh(car),
+            stored_wh=charged_wh,
+            wh_per_w=grid.slot_h,
+        )
+        best_w, best = 0.0, None
+        for mode in car.modes:
+            offered_w = min(mode.power_max_w * share, flow.room_up_w(self._car_weights(car, mode)))
+            starts = slot >= on_off_slots(grid) or offered_w >= mode.power_min_w * share
+            if starts and offered_w > best_w:
+                best_w, best = offered_w, mode
+        power_w = min(best_w, left_w, taken_w)
+        if best is not None and power_w > ON_W:
+            flow.add(self._car_weights(car, best), power_w)
+            decided.cars[index], decided.car_phases[index] = power_w, len(best.phases)
+
+    def _car_weights(self, car: CarInput, mode: ChargeMode) -> Weights:
+        return self._conductors.weights(car.circuit_id, car_phases(car, mode.power_max_w, len(mode.phases)))
+
+    def _heat_up(self, slot: int, index: int, flow: Flow, decided: _Slot) -> None:
+        pump, state = self._problem.heat[index], self._heat[index]
+        weights = self._conductors.weights(pump.circuit_id, pump.phases)
+        room_w, tank_w = thermostat_w(
+            pump, state, offered_w=flow.room_up_w(weights), slot=slot, grid=self._problem.grid
+        )
+        flow.add(weights, room_w + tank_w)
+        decided.room_heat[index], decided.tank_heat[index] = room_w, tank_w
+
+    def _battery_range_w(self, slot: int, index: int, battery: BatteryInput) -> tuple[float, float]:
+        """Most that it can give (negative) and take in this slot, with its tapers [W]."""
+        stored_wh, slot_h = self._stored_wh[index], self._problem.grid.slot_h
+        floor_wh = max(battery.floor_wh, battery.reserve_wh)
+        if self._conductors.exceeded(slot):
+            floor_wh = battery.floor_wh
+        gain, loss = slot_h * battery.charge_efficiency_ratio, slot_h / battery.discharge_efficiency_ratio
+        take_w = taper_power_w(
+            battery.charge_taper,
+            power_max_w=battery.charge_power_max_w,
+            end_wh=battery.ceiling_wh,
+            stored_wh=stored_wh,
+            wh_per_w=gain,
+        )
+        give_w = taper_power_w(
+            battery.discharge_taper,
+            power_max_w=battery.discharge_power_max_w,
+            end_wh=battery.floor_wh,
+            stored_wh=stored_wh,
+            wh_per_w=loss,
+        )
+        room_w, draw_w = max(0.0, battery.ceiling_wh - stored_wh) / gain, max(0.0, stored_wh - floor_wh) / loss
+        return -min(give_w, draw_w), min(take_w, room_w)
+
+    def _move_on(self, slot: int, decided: _Slot) -> None:
+        problem = self._problem
+        for index, power_w in enumerate(decided.cars):
+            self._charged_wh[index] += power_w * problem.grid.slot_h
+        for index, battery in enumerate(problem.batteries):
+            change_wh = decided.batteries[index] * problem.grid.slot_h
+            ratio = battery.charge_efficiency_ratio if change_wh >= 0 else 1 / battery.discharge_efficiency_ratio
+            self._stored_wh[index] += change_wh * ratio
+        for index, pump in enumerate(problem.heat):
+            self._heat[index] = next_state(
+                pump,
+                self._heat[index],
+                room_w=decided.room_heat[index],
+                tank_w=decided.tank_heat[index],
+                slot=slot,
+                grid=problem.grid,
+            )
 
 
-def _self_consumption(
-    battery: BatteryInput, stored_wh: float, net_w: float, floor_wh: float, slot_h: float
-) -> tuple[float, float]:
-    """Power that stores a surplus or covers a deficit (``net_w`` > 0), and the change of stored energy [W, Wh]."""
-    if net_w < 0:
-        room_w = max(0.0, battery.ceiling_wh - stored_wh) / battery.charge_efficiency_ratio / slot_h
-        charge_w = min(-net_w, battery.charge_power_max_w, room_w)
-        return charge_w, charge_w * slot_h * battery.charge_efficiency_ratio
-    draw_w = max(0.0, stored_wh - floor_wh) * battery.discharge_efficiency_ratio / slot_h
-    discharge_w = min(net_w, battery.discharge_power_max_w, draw_w)
-    return -discharge_w, -discharge_w * slot_h / battery.discharge_efficiency_ratio
+def _wanted_wh(car: CarInput) -> float:
+    """What is certainly asked for, by the departure or before, as far as it fits."""
+    asked = [each.energy_wh for each in car.targets if each.minimum or each.probability_ratio >= 1]
+    return min(energy_max_wh(car), max(car.energy_needed_wh, *asked, 0.0))

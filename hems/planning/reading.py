@@ -75,6 +75,20 @@ def taper_limit_w(taper: Taper | None, *, power_max_w: float, end_wh: float, sto
     return min(power_max_w, taper.end_power_w + slope * max(0.0, left_wh))
 
 
+def taper_power_w(
+    taper: Taper | None, *, power_max_w: float, end_wh: float, stored_wh: float, wh_per_w: float
+) -> float:
+    """Most constant power of a slot that begins with this energy and moves it by ``wh_per_w`` towards ``end_wh`` [W].
+
+    The fixed point of :func:`taper_limit_w`: p = end + slope * (left - p * wh_per_w).
+    """
+    if taper is None:
+        return power_max_w
+    slope = (power_max_w - taper.end_power_w) / abs(end_wh - taper.from_wh)
+    left_wh = end_wh - stored_wh if taper.from_wh < end_wh else stored_wh - end_wh
+    return min(power_max_w, (taper.end_power_w + slope * max(0.0, left_wh)) / (1 + slope * wh_per_w))
+
+
 def fixed_run_slots(pump: HeatInput, grid: SlotGrid) -> tuple[int, int]:
     """How many of the first slots a heat pump must run, and must rest, because of what it did before."""
     needed_s = (pump.min_run_s if pump.running else pump.min_rest_s) - pump.state_s
@@ -142,7 +156,7 @@ class CircuitMembers:
 
 def circuit_members(problem: PlanningProblem) -> tuple[CircuitMembers, ...]:
     """Members per circuit in the order of the problem, those of its sub-circuits among them."""
-    above = {each.circuit_id: set(_way_up(problem, each.circuit_id)) for each in problem.circuits}
+    above = {each.circuit_id: set(circuits_above(problem, each.circuit_id)) for each in problem.circuits}
     above.setdefault(MAIN, {MAIN})
 
     def behind(circuit: CircuitInput, parts: Sequence[_Placed]) -> tuple[int, ...]:
@@ -166,7 +180,8 @@ def circuit_members(problem: PlanningProblem) -> tuple[CircuitMembers, ...]:
     )
 
 
-def _way_up(problem: PlanningProblem, circuit_id: CircuitId) -> Iterator[CircuitId]:
+def circuits_above(problem: PlanningProblem, circuit_id: CircuitId) -> Iterator[CircuitId]:
+    """A circuit and all that carry it, up to the main fuse."""
     parents = {each.circuit_id: each.parent_id for each in problem.circuits}
     here: CircuitId | None = circuit_id
     while here is not None:

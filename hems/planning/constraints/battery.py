@@ -7,7 +7,7 @@ from hems.domain.plan import BatteryPlan, Plan, Remedy, RemedyKind, Unit, UnmetW
 from hems.domain.problem import BatteryInput, PlanningProblem, Series
 from hems.planning.constraints.findings import POWER_TOLERANCE_W, TOLERANCES, bent_at_worst, outside
 from hems.planning.constraints.inverter import dc_efficiency_ratio
-from hems.planning.reading import taper_limit_w
+from hems.planning.reading import inverter_members, taper_limit_w
 
 
 def stored_wh(battery: BatteryInput, power_w: Sequence[float], slot_h: float) -> Series:
@@ -43,9 +43,7 @@ def unmet_restrictions(
 
     Powers on an inverter's DC bus count with its efficiency: what they are worth on AC.
     """
-    ratios = dc_efficiency_ratio(problem, problem.pv)
-    made_w = [sum(ratio * each[slot] for ratio, each in zip(ratios, pv_w, strict=True)) for slot in range(len(grid_w))]
-    surplus_w = [max(0.0, made - load) for made, load in zip(made_w, problem.load_power_w, strict=True)]
+    surplus_w = _surplus_w(problem, pv_w)
     ratios = dc_efficiency_ratio(problem, problem.batteries)
 
     def sum_w(members: Sequence[int], slot: int, sign: float) -> float:
@@ -59,6 +57,24 @@ def unmet_restrictions(
         max(0.0, min(sum_w(keeping, slot, -1.0), -grid_w[slot] - surplus)) for slot, surplus in enumerate(surplus_w)
     ]
     yield from _restriction(problem, Wish.SELLING, keeping, sold_w)
+
+
+def _surplus_w(problem: PlanningProblem, pv_w: Sequence[Series]) -> list[float]:
+    """PV beyond the load; what does not fit through a hybrid inverter is surplus whatever the load [W]."""
+    surplus = []
+    plants = [pv_w[index] for index, each in enumerate(problem.pv) if each.inverter_id is None]
+    buses = [
+        (inverter, [pv_w[index] for index in members.pv])
+        for inverter, members in zip(problem.inverters, inverter_members(problem), strict=True)
+    ]
+    for slot, load_w in enumerate(problem.load_power_w):
+        made_w, beyond_w = sum(each[slot] for each in plants), 0.0
+        for inverter, on_bus in buses:
+            worth_w = sum(each[slot] for each in on_bus) * inverter.efficiency_ratio
+            made_w += min(worth_w, inverter.give_power_max_w)
+            beyond_w += max(0.0, worth_w - inverter.give_power_max_w)
+        surplus.append(max(0.0, made_w - load_w) + beyond_w)
+    return surplus
 
 
 def _restriction(

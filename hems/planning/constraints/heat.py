@@ -122,10 +122,10 @@ def violations(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
     for pump, planned in zip(problem.heat, plan.heat, strict=True):
         name = f"heat {pump.device_id}"
         yield from outside(name, planned.power_w, [0.0] * problem.grid.count, [pump.power_max_w] * problem.grid.count)
-        yield from outside(f"{name} tank", planned.tank_power_w, [0.0] * len(planned.tank_power_w), planned.power_w)
         yield from _levels(name, pump, planned, on_off_slots(problem.grid))
         room_w, tank_w = list(planned.power_w), list(planned.tank_power_w)
         if pump.tank is not None:
+            yield from outside(f"{name} tank", tank_w, [0.0] * len(tank_w), planned.power_w)
             room_w = [both - each for both, each in zip(planned.power_w, tank_w, strict=True)]
             yield from _tank(name, pump.tank, tank_w, planned.tank_c, problem.grid.slot_h)
         if pump.room is not None:

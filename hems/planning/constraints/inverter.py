@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from hems.domain.plan import Plan
-from hems.domain.problem import BatteryInput, InverterInput, PlanningProblem, PvInput, Series
+from hems.domain.problem import BatteryInput, InverterInput, PlanningProblem, Series
 from hems.planning.constraints.findings import POWER_TOLERANCE_W, outside
 from hems.planning.reading import inverter_members
 
@@ -31,7 +31,7 @@ def inverter_power_w(
     )
 
 
-def dc_efficiency_ratio(problem: PlanningProblem, devices: Sequence[BatteryInput | PvInput]) -> tuple[float, ...]:
+def dc_efficiency_ratio(problem: PlanningProblem, devices: Sequence[BatteryInput]) -> tuple[float, ...]:
     """What a device's power is worth on AC: 1, or the efficiency of the inverter that it is behind."""
     ratios = {each.device_id: each.efficiency_ratio for each in reversed(problem.inverters)}
     return tuple(1.0 if each.inverter_id is None else ratios[each.inverter_id] for each in devices)
