@@ -33,6 +33,10 @@ class Switch(Protocol):
         """A pattern of its whole numbers near a point of the relaxed program."""
         ...
 
+    def resting(self) -> Iterable[Fixing]:
+        """The pattern that fits under any limit."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
@@ -43,6 +47,14 @@ class Flow:
     coefficients: Numbers
     circuit_id: CircuitId
     phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Soft:
+    """A bound that can be missed: its rows and how far it is missed, one for each column."""
+
+    rows: Indices
+    miss: Indices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +102,17 @@ class Frame:
             Flow(slots=slots, columns=columns, coefficients=spread, circuit_id=circuit_id, phases=tuple(phases))
         )
 
-    def soft_lower(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike) -> Indices:
-        """``column + miss >= bound`` with a priced miss; returns the rows."""
+    def soft_lower(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike) -> Soft:
+        """``column + miss >= bound`` with a priced miss."""
         return self._soft(columns, bound=bound, miss_max=miss_max, cost=cost, sign=1.0)
 
-    def soft_upper(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike) -> Indices:
-        """``column - miss <= bound`` with a priced miss; returns the rows."""
+    def soft_upper(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike) -> Soft:
+        """``column - miss <= bound`` with a priced miss."""
         return self._soft(columns, bound=bound, miss_max=miss_max, cost=cost, sign=-1.0)
 
     def _soft(
         self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike, sign: float
-    ) -> Indices:
+    ) -> Soft:
         count = len(columns)
         miss = self.program.columns(count, upper=miss_max, cost=cost)
         if sign > 0:
@@ -109,7 +121,7 @@ class Frame:
             rows = self.program.rows(count, upper=bound)
         self.program.put(rows, columns, 1.0)
         self.program.put(rows, miss, sign)
-        return rows
+        return Soft(rows=rows, miss=miss)
 
 
 def windows(count: int, length: int) -> Iterator[tuple[int, range]]:

@@ -6,6 +6,7 @@ enough, by the distance to the relaxed bound. Only where it is not, a search for
 The last step is always a linear program with the pattern fixed, for exact powers and for duals.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from hems.planning.plausible import plausible
 from hems.planning.reading import connected_ratio
 from hems.solving.constraints.battery import BatteryColumns
 from hems.solving.constraints.car import CarColumns
+from hems.solving.frame import Fixing
 from hems.solving.house import House, house_of, without_temptation
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
 from hems.solving.program import Arrays, Numbers
@@ -115,21 +117,17 @@ def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
     rounded = _rounded(house, arrays, relaxed)
     if rounded is not None and rounded[1].cost - relaxed.cost <= gap:
         return _one_way(house, *rounded), "glop, pattern rounded"
-    values = solve_whole(arrays, gap=gap)
-    fixed = _fixed(house, arrays, values)
+    fixed = _with_wholes(arrays, solve_whole(arrays, gap=gap))
     return _one_way(house, fixed, solve_linear(fixed, start=relaxed)), "gscip"
 
 
 def _announced(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:
     """The program with the announced pattern where there is one, and a rounded one beyond; None where it does not fit."""
-    fixings = [each for switch in house.switches for each in switch.announced if len(each[0])]
-    if not fixings:
+    announced = [switch.announced for switch in house.switches]
+    if not any(len(columns) for fixings in announced for columns, _ in fixings):
         return None
-    lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for columns, wholes in fixings:
-        lower[columns] = upper[columns] = wholes
     try:
-        held = replace(arrays, lower=lower, upper=upper)
+        held = _fixed(arrays, announced)
         return _rounded(house, held, solve_linear(held, start=relaxed))
     except UnsolvedError:
         return None
@@ -139,7 +137,7 @@ def _rounded(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, S
     """The program with a rounded pattern, solved; None where that pattern does not fit."""
     if len(house.connection.tempting) > 0:
         return None  # the relaxed bound is far away: it buys and sells at once
-    fixed = _fixed(house, arrays, relaxed.values)
+    fixed = _fixed(arrays, [switch.rounded(relaxed.values) for switch in house.switches])
     try:
         return fixed, solve_linear(fixed, start=relaxed)
     except UnsolvedError:
@@ -158,19 +156,33 @@ def _cautious(house: House, arrays: Arrays) -> Solution:
             below = arrays.lower[battery.energy[0]] < battery.floor_kwh
             upper[battery.discharge if below else battery.charge] = 0.0
     arrays = replace(arrays, cost=without_temptation(house, arrays.cost), upper=upper)
-    fixed = _fixed(house, arrays, solve_linear(arrays).values)
-    lower, upper = fixed.lower.copy(), fixed.upper.copy()
-    lower[house.connection.importing], upper[house.connection.importing] = 0.0, 1.0
-    fixed = replace(fixed, lower=lower, upper=upper)
-    return _one_way(house, fixed, solve_linear(fixed))
+    relaxed = solve_linear(arrays)
+    patterns = [[switch.rounded(relaxed.values) for switch in house.switches], [switch.resting() for switch in house.switches]]
+    for pattern in patterns:
+        fixed = _fixed(arrays, pattern)
+        lower, upper = fixed.lower.copy(), fixed.upper.copy()
+        lower[house.connection.importing], upper[house.connection.importing] = 0.0, 1.0
+        fixed = replace(fixed, lower=lower, upper=upper)
+        try:
+            return _one_way(house, fixed, solve_linear(fixed))
+        except UnsolvedError:
+            continue
+    raise UnsolvedError("no pattern fits")
 
 
-def _fixed(house: House, arrays: Arrays, values: Numbers) -> Arrays:
-    """The program with every whole number fixed to a pattern near ``values``."""
+def _fixed(arrays: Arrays, pattern: Iterable[Iterable[Fixing]]) -> Arrays:
+    """The program with whole numbers fixed to a pattern."""
     lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for switch in house.switches:
-        for columns, wholes in switch.rounded(values):
+    for fixings in pattern:
+        for columns, wholes in fixings:
             lower[columns] = upper[columns] = wholes
+    return replace(arrays, lower=lower, upper=upper)
+
+
+def _with_wholes(arrays: Arrays, values: Numbers) -> Arrays:
+    """The program with its whole numbers fixed to what was found."""
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
+    lower[arrays.whole] = upper[arrays.whole] = np.round(values[arrays.whole])
     return replace(arrays, lower=lower, upper=upper)
 
 
@@ -189,6 +201,8 @@ def _settled(house: House, arrays: Arrays, relaxed: Solution) -> Arrays:
             first = int(away[-1]) + 1 if len(away) else 0
             (lower if below else upper)[battery.energy[first:]] = edge_kwh - sign * 2 * EDGE_KWH
             upper[(battery.discharge if below else battery.charge)[: first + 1]] = 0.0
+            if battery.outside is not None:
+                upper[battery.outside[first:]] = 2 * EDGE_KWH
     return replace(arrays, lower=lower, upper=upper)
 
 

@@ -28,6 +28,12 @@ class ApplianceColumns:
         chosen[int(np.argmax(values[self.start]))] = 1.0
         yield self.start, chosen
 
+    def resting(self) -> Iterable[Fixing]:
+        """Not in this horizon."""
+        chosen = np.zeros(len(self.start))
+        chosen[-1] = 1.0
+        yield self.start, chosen
+
     def start_slot(self, values: Numbers) -> int:
         """The start that was chosen."""
         if len(self.start) == 0:

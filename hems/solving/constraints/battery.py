@@ -26,6 +26,8 @@ class BatteryColumns:
     balance: Indices
     floor_kwh: float
     ceiling_kwh: float
+    outside: Indices | None
+    """How far it is outside its window; None for one that starts inside."""
 
 
 def put_battery(frame: Frame, battery: BatteryInput, buses: Mapping[DeviceId, Indices]) -> BatteryColumns:
@@ -61,41 +63,53 @@ def put_battery(frame: Frame, battery: BatteryInput, buses: Mapping[DeviceId, In
         else:
             frame.place(columns, sign, circuit_id=battery.circuit_id, phases=battery.phases, slots=frame.slots)
     frame.one_way.append((charge, discharge))
+    under = None
     for bound, weight in ((min(battery.reserve_wh / 1000, ceiling), weights.reserve), (floor, weights.window)):
         if bound > lowest:
-            frame.soft_lower(energy, bound=bound, miss_max=bound - lowest, cost=weight * hours)
+            under = frame.soft_lower(energy, bound=bound, miss_max=bound - lowest, cost=weight * hours).miss
+    over = None
     if highest > ceiling:
-        frame.soft_upper(energy, bound=ceiling, miss_max=highest - ceiling, cost=weights.window * hours)
+        over = frame.soft_upper(energy, bound=ceiling, miss_max=highest - ceiling, cost=weights.window * hours).miss
     if battery.charge_taper is not None:
-        _put_taper(
-            frame, charge, energy, battery.charge_taper, limit_w=battery.charge_power_max_w, end=ceiling, furthest=highest
-        )
+        limit_w = battery.charge_power_max_w
+        _put_taper(frame, charge, energy, battery.charge_taper, limit_w=limit_w, end=ceiling, beyond=over)
     if battery.discharge_taper is not None:
-        _put_taper(
-            frame, discharge, energy, battery.discharge_taper, limit_w=battery.discharge_power_max_w, end=floor, furthest=lowest
-        )
+        limit_w = battery.discharge_power_max_w
+        outside = under if lowest < floor else None
+        _put_taper(frame, discharge, energy, battery.discharge_taper, limit_w=limit_w, end=floor, beyond=outside)
     return BatteryColumns(
-        charge=charge, discharge=discharge, energy=energy, balance=balance, floor_kwh=floor, ceiling_kwh=ceiling
+        charge=charge,
+        discharge=discharge,
+        energy=energy,
+        balance=balance,
+        floor_kwh=floor,
+        ceiling_kwh=ceiling,
+        outside=over if highest > ceiling else under if lowest < floor else None,
     )
 
 
 def _put_taper(
-    frame: Frame, power: Indices, energy: Indices, taper: Taper, *, limit_w: float, end: float, furthest: float
+    frame: Frame,
+    power: Indices,
+    energy: Indices,
+    taper: Taper,
+    *,
+    limit_w: float,
+    end: float,
+    beyond: Indices | None,
 ) -> None:
-    """``power <= end power + slope * distance to the end``; beyond the end of the window what the end itself gives."""
+    """``power <= end power + slope * distance to the end``; ``beyond`` the end of the window what the end itself gives."""
     distance = abs(end - taper.from_wh / 1000)
     fall = (limit_w - taper.end_power_w) / 1000
     if distance <= 0 or fall <= 0:
         return
     slope = fall / distance
     toward = 1.0 if taper.from_wh / 1000 < end else -1.0
-    # A battery that starts beyond its window would need a negative power: the line is moved out by as much.
-    beyond = max(0.0, toward * (furthest - end))
-    rows = frame.program.rows(
-        frame.count, upper=taper.end_power_w / 1000 + slope * (toward * end + beyond)
-    )
+    rows = frame.program.rows(frame.count, upper=taper.end_power_w / 1000 + slope * toward * end)
     frame.program.put(rows, power, 1.0)
     frame.program.put(rows, energy, toward * slope)
+    if beyond is not None:
+        frame.program.put(rows, beyond, -slope)
 
 
 def _reachable_start_kwh(battery: BatteryInput, horizon_h: float) -> float:

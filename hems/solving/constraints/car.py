@@ -62,6 +62,11 @@ class CarColumns:
                 yield mode.on, (on & ~part).astype(float)
                 yield self.part, part.astype(float)
 
+    def resting(self) -> Iterable[Fixing]:
+        """Off."""
+        for columns in (*(mode.on for mode in self.modes), self.part):
+            yield columns, np.zeros(len(columns))
+
     def _switched(self) -> set[int]:
         return {int(slot) for mode in self.modes for slot in mode.on_slots}
 
@@ -88,7 +93,7 @@ def put_car(frame: Frame, car: CarInput) -> CarColumns:
     modes = tuple(_mode(frame, car, index, share, cap_kw) for index in range(len(car.modes)))
     _one_mode(frame, modes)
     part = _part(frame, modes)
-    discharge = _discharge(frame, car, modes, share) if can_give else None
+    discharge = _discharge(frame, car, modes, part, share) if can_give else None
     if discharge is not None or car.taper is not None:
         _put_state(frame, car, modes, discharge, most_kwh=most_kwh)
     needs = _needs(frame, car, modes, discharge, needed_kwh=needed_kwh, most_kwh=most_kwh, share=share)
@@ -178,9 +183,12 @@ def _part(frame: Frame, modes: tuple[ModeColumns, ...]) -> Indices:
     return part
 
 
-def _discharge(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], share: Numbers) -> Indices:
-    """Power given back, on the conductors of the highest mode."""
+def _discharge(
+    frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], part: Indices, share: Numbers
+) -> Indices:
+    """Power given back, on the conductors of the highest mode; never in a slot in which it charges."""
     assert car.discharge is not None
+    program, most_kw = frame.program, car.discharge.power_max_w / 1000
     cost = frame.weights.cycling + car.discharge.cycle_cost_eur_per_kwh
     columns = frame.program.columns(
         frame.count,
@@ -189,6 +197,12 @@ def _discharge(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], shar
     )
     frame.place(columns, -1.0, circuit_id=car.circuit_id, phases=car.modes[-1].phases, slots=frame.slots)
     frame.one_way.extend((mode.power, columns) for mode in modes)
+    rows = program.rows(frame.exact, upper=most_kw)
+    program.put(rows, columns[: frame.exact], 1.0)
+    for index, mode in enumerate(modes):
+        program.put(rows[mode.on_slots], mode.on, most_kw)
+        if index == 0:
+            program.put(rows[mode.on_slots], part, most_kw)
     return columns
 
 

@@ -52,6 +52,10 @@ class ConnectionColumns:
         """The direction that is nearer."""
         return [(self.importing, np.round(values[self.importing]))]
 
+    def resting(self) -> Sequence[Fixing]:
+        """Buying."""
+        return [(self.importing, np.ones(len(self.importing)))]
+
 
 def put_connection(frame: Frame, given: Uncontrolled) -> ConnectionColumns:
     """Import and export with their prices and limits; binaries where selling earns more than buying costs.
@@ -81,8 +85,11 @@ def put_connection(frame: Frame, given: Uncontrolled) -> ConnectionColumns:
         program.put(rows, columns[tempting], 1.0)
         program.put(rows, importing, (1.0 if side else -1.0) * limit_kw[tempting])
     operator_rows = tuple(
-        _operator(frame, columns, limit_w)
-        for columns, limit_w in ((taken, problem.operator_import_max_w), (fed, problem.operator_export_max_w))
+        _operator(frame, columns, limit_w, sign * given.net_kw)
+        for columns, limit_w, sign in (
+            (taken, problem.operator_import_max_w, 1.0),
+            (fed, problem.operator_export_max_w, -1.0),
+        )
         if limit_w is not None
     )
     if problem.netting is not None:
@@ -109,10 +116,14 @@ def buying(problem: PlanningProblem) -> Numbers:
     return buy + np.array(problem.carbon.intensity_g_per_kwh) / 1000 * problem.carbon.price_eur_per_kg
 
 
-def _operator(frame: Frame, columns: Indices, limit_w: Sequence[float]) -> Indices:
-    """A limit that only uncontrolled load or sun passes; how far is priced, not limited: it is reached in time."""
+def _operator(frame: Frame, columns: Indices, limit_w: Sequence[float], base_kw: Numbers) -> Indices:
+    """A limit that is passed by uncontrolled load or sun alone, as far as it is."""
     limit_kw = np.minimum(np.array(limit_w) / 1000, UNBOUNDED_KW)
-    return frame.soft_upper(columns, bound=limit_kw, miss_max=UNBOUNDED_KW, cost=frame.weights.operator * frame.slot_h)
+    excess_kw = np.minimum(np.maximum(base_kw - limit_kw, 0.0), UNBOUNDED_KW)
+    room_kw = np.where(excess_kw > 0, excess_kw + SLACK_SPARE_KW, 0.0)
+    return frame.soft_upper(
+        columns, bound=limit_kw, miss_max=room_kw, cost=frame.weights.operator * frame.slot_h
+    ).rows
 
 
 def _peak(frame: Frame, taken: Indices, peak: PeakInput) -> Indices:

@@ -51,6 +51,11 @@ class HeatColumns:
             for number, columns in enumerate(self.levels):
                 yield columns, on * (best == number)
 
+    def resting(self) -> Iterable[Fixing]:
+        """Off, whatever that cuts short."""
+        for columns in (self.on, *self.levels):
+            yield columns, np.zeros(len(columns))
+
     def _long_enough(self, wanted: Numbers) -> Numbers:
         on = np.zeros(len(wanted))
         state, left = self.running, self.must_run if self.running else self.must_rest
@@ -245,6 +250,12 @@ class OneOf:
         """The likeliest one."""
         chosen = np.zeros(len(self.columns))
         chosen[int(np.argmax(values[self.columns]))] = 1.0
+        yield self.columns, chosen
+
+    def resting(self) -> Iterable[Fixing]:
+        """As late as it may be."""
+        chosen = np.zeros(len(self.columns))
+        chosen[-1] = 1.0
         yield self.columns, chosen
 
 
