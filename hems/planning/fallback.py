@@ -88,8 +88,7 @@ class _Rules:
         weights = self._conductors.weights(appliance.circuit_id, appliance.phases)
         rooms = [self._conductors.flow(slot, self._placed).room_up_w(weights) for slot in range(grid.count)]
         for start in range(first, grid.count):
-            inside = zip(appliance.profile_w, rooms[start:], strict=False)
-            if all(power_w <= room_w for power_w, room_w in inside):
+            if all(power_w <= room_w for power_w, room_w in zip(appliance.profile_w, rooms[start:], strict=False)):
                 self._placed.append((weights, appliance_power_w(appliance, start, grid)))
                 return start
         return max(first, grid.count)

@@ -97,17 +97,20 @@ def fixed_run_slots(pump: HeatInput, grid: SlotGrid) -> tuple[int, int]:
 
 
 def appliance_starts(appliance: ApplianceInput, grid: SlotGrid) -> tuple[int, ...]:
-    """Slots in which an appliance can start so that it is done by its deadline, at least one.
+    """Slots in which an appliance can start, soonest first, at least one.
 
-    Under way: the slot in which it started, negative. Where no start keeps the deadline: the soonest, which is
-    ``grid.count`` or more if it may not start inside the horizon at all.
+    Those that keep the deadline, or where none does every slot from the soonest on; last of all ``grid.count``: not
+    within this horizon. Under way: the slot in which it started, negative. One that may not start earlier than after
+    the grid has that start alone.
     """
     slot = timedelta(seconds=grid.slot_s)
     if appliance.started_at is not None:
         return (math.floor((appliance.started_at - grid.start_at) / slot),)
     earliest = max(0, math.ceil((appliance.earliest_at - grid.start_at) / slot))
+    if earliest >= grid.count:
+        return (earliest,)
     latest = grid.whole_slots_before(appliance.deadline_at) - len(appliance.profile_w)
-    return tuple(range(earliest, latest + 1)) or (earliest,)
+    return (*(range(earliest, latest + 1) or range(earliest, grid.count)), grid.count)
 
 
 def appliance_power_w(appliance: ApplianceInput, start: int, grid: SlotGrid) -> Series:

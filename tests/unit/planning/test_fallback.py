@@ -147,7 +147,8 @@ def test_a_run_lasts_as_long_as_it_must():
     power_w = fallback_plan(flat_problem(heat=(pump,))).heat[0].power_w
     assert power_w[:4] == (800.0,) * 4
     resting = replace(pump, state_s=900.0, min_rest_s=2700.0)
-    assert fallback_plan(flat_problem(heat=(resting,))).heat[0].power_w[:3] == (0.0, 0.0, 800.0)
+    power_w = fallback_plan(flat_problem(heat=(resting,))).heat[0].power_w
+    assert [each > 0 for each in power_w] == [False, False, True, True, True, True, False, False]
 
 
 def test_the_tank_comes_before_the_room():
@@ -219,4 +220,4 @@ def test_the_fullest_house_gets_a_plan_by_rules(seed: int):
     problem = full_problem(seed)
     plan = fallback_plan(problem)
     assert violations(problem, plan) == ()
-    assert {each.wish for each in plan.unmet} <= {Wish.DEPARTURE, Wish.HEAT_MAX}
+    assert {each.wish for each in plan.unmet} <= {Wish.HEAT_MIN}  # 0.05 K while the tank is heated for hygiene
