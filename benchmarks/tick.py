@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from hems.control.state import ControlState
 from hems.control.tick import tick
 from hems.domain.command import Action, BatteryPower, ChargeCurrent, Command, Limit
-from hems.domain.plan import BatteryPlan, CarPlan, HeatPlan, Origin, Plan, Purpose, PvPlan
+from hems.domain.plan import BatteryPlan, CarPlan, Cost, HeatPlan, Origin, Plan, Purpose, PvPlan
 from hems.domain.power import ALL_PHASES, PhaseValues
 from hems.domain.reading import (
     BatteryValues,
@@ -143,6 +143,7 @@ def plan_for(site: Site, chance: random.Random) -> Plan:
             CarPlan(
                 device_id=each.id,
                 power_w=series(0, 11_000),
+                phase_count=(3,) * grid.count,
                 value_eur_per_kwh=series(0.1, 0.3),
                 energy_needed_wh=30_000.0,
                 departure_at=START_AT + timedelta(hours=30),
@@ -151,7 +152,7 @@ def plan_for(site: Site, chance: random.Random) -> Plan:
         ),
         heat=tuple(HeatPlan(device_id=each.id, power_w=series(0, 2_500)) for each in site.heat_pumps),
         pv=tuple(PvPlan(device_id=each.id, production_power_w=series(0, 6_000)) for each in site.pv),
-        cost_eur=0.0,
+        cost=Cost(),
         unmet=(),
     )
 

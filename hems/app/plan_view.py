@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from hems.app.outlook import Prices
 from hems.app.snapshot import kind_of
-from hems.domain.plan import Plan, UnmetWish, Wish
+from hems.domain.plan import Plan, RemedyKind, Unit, UnmetWish, Wish
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import Battery, Device, DeviceId, GridMeter, Site
 from hems.domain.snapshot import DeviceSeries, PlanView, Series
@@ -129,12 +129,26 @@ def _published(ahead: SlotGrid, priced: Prices) -> int:
 
 
 _WISHES = {
-    Wish.CONNECTION: "the connection's limit is passed by load that nothing controls",
+    Wish.CONNECTION: "passes a fuse's or the connection's limit with load that nothing controls",
+    Wish.OPERATOR: "passes the grid operator's limit with load that nothing controls",
+    Wish.PROTECTION: "is cut short, or not hot enough, for its own protection",
+    Wish.MINIMUM: "has less than it should always have",
     Wish.DEPARTURE: "leaves without all that it should have",
+    Wish.APPLIANCE: "is done later than wished",
     Wish.HEAT_MIN: "gets colder than wished",
     Wish.HEAT_MAX: "gets warmer than wished",
+    Wish.COMMITMENT: "does not keep what was promised to the aggregator",
     Wish.RESERVE: "goes below the reserve",
     Wish.WINDOW: "is outside its range",
+    Wish.GRID_CHARGE: "is charged from the grid",
+    Wish.SELLING: "sells into the grid",
+}
+_REMEDIES = {
+    RemedyKind.RAISE_LIMIT: "It would fit with {amount} more at that limit.",
+    RemedyKind.LATER: "It would fit {amount} later.",
+    RemedyKind.WANT_LESS: "It would fit with {amount} less.",
+    RemedyKind.WIDER_BAND: "It would fit with a band {amount} wider.",
+    RemedyKind.LOWER_PROMISE: "It would fit with a promise {amount} lower.",
 }
 
 
@@ -142,4 +156,19 @@ def _unmet(site: Site, unmet: UnmetWish, now_at: datetime) -> str:
     """One bent wish in a sentence."""
     device = next((each.name for each in site.devices if each.id == unmet.device_id), "The house")
     when = coming(unmet.at, now_at, site.zone)
-    return f"{device} {_WISHES[unmet.wish]} ({unmet.shortfall_wh / 1000:.1f} kWh, {when})."
+    remedy = _REMEDIES[unmet.remedy.kind].format(amount=_amount(unmet.remedy.amount, unmet.remedy.unit))
+    return f"{device} {_WISHES[unmet.wish]} ({_amount(unmet.shortfall, unmet.unit)}, {when}). {remedy}"
+
+
+def _amount(amount: float, unit: Unit) -> str:
+    """An amount as a household reads it."""
+    match unit:
+        case Unit.WH:
+            return f"{amount / 1000:.1f} kWh"
+        case Unit.W:
+            return f"{amount / 1000:.1f} kW"
+        case Unit.K:
+            return f"{amount:.1f} degrees"
+        case Unit.S:
+            minutes = max(1, round(amount / 60))
+            return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -16,7 +16,7 @@ from hems.domain.command import Limit
 from hems.domain.events import Event, PlanRefused
 from hems.domain.outlook import Outlook
 from hems.domain.override import ChargeNow
-from hems.domain.plan import Plan
+from hems.domain.plan import Origin, Plan
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import Site
 from hems.domain.time import SLOT_S, Now, floor_to
@@ -137,7 +137,10 @@ class PlannerLoop:
 
     def _plan(self, situation: Situation, current: Plan | None) -> Planned:
         outlook = outlook_at(self._site, situation.known, situation.now)
-        problem = pose(situation.state, situation.seen, outlook, situation.limits, situation.now, situation.overrides)
+        announced = current if current is not None and current.origin is Origin.SOLVER else None
+        problem = pose(
+            situation.state, situation.seen, outlook, situation.limits, situation.now, situation.overrides, announced
+        )
         return Planned(
             decided=self._desk.replan(problem, current, situation.now),
             problem=problem,

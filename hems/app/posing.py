@@ -3,22 +3,36 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hems.control.estimate import Estimate
+from hems.app.posing_heat import heat_input, running_from
+from hems.control.estimate import FUSE_USE_RATIO, Estimate
 from hems.control.exchange import export_ceilings, import_ceilings
-from hems.control.headroom import FAST_METER_S, feed_in_power_w, plannable_power_w
-from hems.control.state import ControlState
+from hems.control.headroom import FAST_METER_S, feed_in_power_w, plannable_power_w, static_reserve
+from hems.control.state import ControlState, SwitchMemory
 from hems.domain.command import Limit
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.override import ChargeNow
-from hems.domain.problem import BatteryInput, CarInput, HeatInput, PlanningProblem, PvInput
+from hems.domain.plan import Plan
+from hems.domain.power import ALL_PHASES, VOLTAGE_V, PhaseValues
+from hems.domain.problem import (
+    BatteryInput,
+    CarInput,
+    ChargeMode,
+    CircuitInput,
+    HeatInput,
+    PlanningProblem,
+    PvInput,
+)
 from hems.domain.reading import CarState
-from hems.domain.site import Site
-from hems.domain.time import Now
-from hems.planning.heat_band import heat_band
+from hems.domain.site import MAIN, Charger, Site
+from hems.domain.time import Now, SlotGrid
 
 TERMINAL_VALUE_RATIO = 0.5
 """Worth of a stored kWh at the end of the horizon, as a share of the mean purchase price: irrelevant at 48 h, and at
 24 h the best of those tried (design, planner measurements)."""
+
+CHANGE_COST_EUR = 0.005
+"""Half a cent for each quarter hour in which a device is on that was announced off, or the reverse: what a household
+would not notice on its bill, and does notice on its page."""
 
 
 def pose(
@@ -28,6 +42,7 @@ def pose(
     limits: Sequence[Limit],
     now: Now,
     overrides: Sequence[ChargeNow] = (),
+    announced: Plan | None = None,
 ) -> PlanningProblem:
     """The planning problem of this moment. Devices without a usable reading are left out.
 
@@ -36,6 +51,15 @@ def pose(
 
     The connection's limit is the guard's: what its fuses leave for controlled devices, plus the load that they
     already leave room for.
+
+    Args:
+        state: the house's memory.
+        seen: this tick's estimate.
+        outlook: what is expected.
+        limits: of the grid operator.
+        now: this moment.
+        overrides: the owner's word.
+        announced: the plan in force: changing it has a price.
     """
     site = state.site
     grid = outlook.grid
@@ -45,7 +69,7 @@ def pose(
         sum(override_power_w(state, each, outlook, slot, now) for each in charging.values())
         for slot in range(grid.count)
     ]
-    heat = _heat(site, seen, outlook)
+    heat = _heat(state, seen, outlook, announced, now)
     planned_pumps = {each.device_id for each in heat}
     unplanned = [drawn.mean_w for pump_id, drawn in outlook.heat.items() if pump_id not in planned_pumps]
     own_w = tuple(map(sum, zip(outlook.load.mean_w, *unplanned, strict=True)))
@@ -64,7 +88,13 @@ def pose(
         ),
         export_power_max_w=(export_max_w,) * grid.count,
         pv=tuple(
-            PvInput(device_id=plant.id, production_power_w=outlook.pv[plant.id].mean_w, curtailable=plant.curtailable)
+            PvInput(
+                device_id=plant.id,
+                production_power_w=outlook.pv[plant.id].mean_w,
+                curtailable=plant.curtailable,
+                circuit_id=plant.circuit,
+                phases=plant.phases,
+            )
             for plant in site.pv
             if plant.id in outlook.pv
         ),
@@ -72,9 +102,11 @@ def pose(
         cars=tuple(
             car
             for task in outlook.cars
-            if (car := _car(state, seen, task, outlook, now, charging.get(task.device_id))) is not None
+            if (car := _car(state, seen, task, outlook, now, charging.get(task.device_id), announced)) is not None
         ),
         heat=heat,
+        circuits=_circuits(state, outlook.grid),
+        change_cost_eur=CHANGE_COST_EUR,
         known_price_slots=outlook.published_count,
     )
 
@@ -97,6 +129,8 @@ def _batteries(site: Site, seen: Estimate, *, terminal_value_eur_per_kwh: float)
                 charge_efficiency_ratio=battery.charge_efficiency_ratio,
                 discharge_efficiency_ratio=battery.discharge_efficiency_ratio,
                 terminal_value_eur_per_kwh=terminal_value_eur_per_kwh,
+                circuit_id=battery.circuit,
+                phases=battery.phases,
             )
         )
     return tuple(found)
@@ -122,7 +156,13 @@ def _charges(seen: Estimate, override: ChargeNow, now: Now) -> bool:
 
 
 def _car(
-    state: ControlState, seen: Estimate, task: CarTask, outlook: Outlook, now: Now, override: ChargeNow | None
+    state: ControlState,
+    seen: Estimate,
+    task: CarTask,
+    outlook: Outlook,
+    now: Now,
+    override: ChargeNow | None,
+    announced: Plan | None,
 ) -> CarInput | None:
     """A present car with what it still needs, or one that is yet to come with all that it will need."""
     charger = next(each for each in state.site.chargers if each.id == task.device_id)
@@ -144,17 +184,77 @@ def _car(
         arrival_at=arrival_at,
         departure_at=task.departure_at,
         energy_needed_wh=max(0.0, task.session_target_wh - done_wh - given_wh),
-        power_min_w=charger.power_min_w,
-        power_max_w=max(charger.power_min_w, min(charger.power_max_w, controllable_w)),
+        modes=_modes(charger, controllable_w),
+        announced_on=_announced_on(announced, task, outlook.grid) if present else (),
         session_energy_wh=done_wh,
+        circuit_id=charger.circuit,
     )
 
 
-def _heat(site: Site, seen: Estimate, outlook: Outlook) -> tuple[HeatInput, ...]:
+def _modes(charger: Charger, controllable_w: float) -> tuple[ChargeMode, ...]:
+    """Ways to charge, inside what the connection leaves; the smallest is always one."""
+    found: list[ChargeMode] = []
+    for count in charger.phase_counts:
+        least_w = charger.power_at_w(current_a=charger.current_min_a, phase_count=count)
+        most_w = min(charger.power_at_w(current_a=charger.current_max_a, phase_count=count), controllable_w)
+        if most_w >= least_w or not found:
+            phases = charger.wired_phases(count)
+            found.append(ChargeMode(phases=phases, power_min_w=least_w, power_max_w=max(least_w, most_w)))
+    return tuple(found)
+
+
+def _announced_on(plan: Plan | None, task: CarTask, grid: SlotGrid) -> tuple[bool, ...]:
+    cars = () if plan is None else plan.cars
+    same = (each for each in cars if each.device_id == task.device_id and each.departure_at == task.departure_at)
+    planned = next(same, None)
+    return () if planned is None else running_from(plan, planned.power_w, grid)
+
+
+def _circuits(state: ControlState, grid: SlotGrid) -> tuple[CircuitInput, ...]:
+    """The fuses, where they say more than the connection's limit: sub-circuits, and devices on some phases only.
+
+    Behind the main fuse the load counts with the room that the guard keeps for it.
+    """
+    site = state.site
+    uneven = any(
+        device.phases != site.connection.phases or (isinstance(device, Charger) and len(device.phase_counts) > 1)
+        for device in site.controllables
+    )
+    if len(site.circuits) == 1 and not uneven:
+        return ()
+    kept_w = static_reserve(site, state.residual_highs, PhaseValues())
+    found = []
+    for circuit in site.circuits:
+        kept = tuple((kept_w.on(phase) if circuit.id == MAIN else 0.0,) * grid.count for phase in ALL_PHASES)
+        rating_w = circuit.fuse_a * VOLTAGE_V * FUSE_USE_RATIO
+        found.append(
+            CircuitInput(
+                circuit_id=circuit.id,
+                parent_id=circuit.parent,
+                phase_power_max_w=(rating_w, rating_w, rating_w),
+                phase_load_w=(kept[0], kept[1], kept[2]),
+            )
+        )
+    return tuple(found)
+
+
+def _heat(
+    state: ControlState, seen: Estimate, outlook: Outlook, announced: Plan | None, now: Now
+) -> tuple[HeatInput, ...]:
+    site = state.site
     if outlook.outdoor_c is None:
         return ()
     return tuple(
-        heat_band(pump, seen.heat_pumps[pump.id], outdoor_c=outlook.outdoor_c, grid=outlook.grid, zone=site.zone)
+        heat_input(
+            pump,
+            seen.heat_pumps[pump.id],
+            memory=state.switches.get(pump.id, SwitchMemory()),
+            outdoor_c=outlook.outdoor_c,
+            grid=outlook.grid,
+            zone=site.zone,
+            announced=announced,
+            now=now,
+        )
         for pump in site.heat_pumps
         if pump.id in seen.heat_pumps
     )

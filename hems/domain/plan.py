@@ -180,14 +180,14 @@ class InverterPlan:
 class Cost:
     """What a plan costs over its horizon [EUR]."""
 
-    energy_eur: float
+    energy_eur: float = 0.0
     """Import less what export earns."""
-    peak_eur: float
+    peak_eur: float = 0.0
     """For raising the month's peak."""
-    carbon_eur: float
-    wear_eur: float
+    carbon_eur: float = 0.0
+    wear_eur: float = 0.0
     """Cycles of batteries, starts, changes between phases."""
-    stored_eur: float
+    stored_eur: float = 0.0
     """Worth of what is stored at the end, >= 0: to be taken off."""
 
     @property

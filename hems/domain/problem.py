@@ -388,11 +388,15 @@ class PlanningProblem:
             yield f"commitment {commitment.commitment_id} grid_power_w", commitment.grid_power_w
 
     def _circuits_used(self) -> Iterator[CircuitId]:
-        placed = (*self.pv, *self.batteries, *self.inverters, *self.cars, *self.heat, *self.appliances)
-        yield from (each.circuit_id for each in placed)
-        yield from (each.parent_id for each in self.circuits if each.parent_id is not None)
+        for placed in (self.pv, self.batteries, self.inverters, self.cars, self.heat, self.appliances):
+            for each in placed:
+                yield each.circuit_id
+        for circuit in self.circuits:
+            if circuit.parent_id is not None:
+                yield circuit.parent_id
 
     def _inverters_used(self) -> Iterator[DeviceId]:
-        for each in (*self.pv, *self.batteries):
-            if each.inverter_id is not None:
-                yield each.inverter_id
+        for members in (self.pv, self.batteries):
+            for each in members:
+                if each.inverter_id is not None:
+                    yield each.inverter_id

@@ -17,7 +17,7 @@ from hems.control.state import ControlState
 from hems.control.tick import TickResult, tick
 from hems.domain.decision import DecisionEpisode
 from hems.domain.events import Event
-from hems.domain.plan import Plan
+from hems.domain.plan import Origin, Plan
 from hems.domain.reading import CarState, Image
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now
@@ -113,7 +113,8 @@ class ClosedLoop:
         assert self._outlooks is not None
         assert self._desk is not None
         seen = estimate(self.state, image, now)
-        problem = pose(self.state, seen, self._outlooks.at(now), (), now)
+        announced = self.plan if self.plan is not None and self.plan.origin is Origin.SOLVER else None
+        problem = pose(self.state, seen, self._outlooks.at(now), (), now, announced=announced)
         started_s = self._stopwatch()
         decided = self._desk.replan(problem, self.plan, now)
         self.counts.plan_times_s.append(round(self._stopwatch() - started_s, 4))

@@ -93,7 +93,13 @@ class Frame:
         return np.arange(self.count)
 
     def place(
-        self, columns: Indices, coefficients: ArrayLike, *, circuit_id: CircuitId, phases: Sequence[Phase], slots: Indices
+        self,
+        columns: Indices,
+        coefficients: ArrayLike,
+        *,
+        circuit_id: CircuitId,
+        phases: Sequence[Phase],
+        slots: Indices,
     ) -> None:
         """Let columns [kW] flow from the connection through the circuits to a device, pairwise with ``slots``."""
         spread = np.array(np.broadcast_to(np.asarray(coefficients, dtype=np.float64), len(columns)))
@@ -110,9 +116,7 @@ class Frame:
         """``column - miss <= bound`` with a priced miss."""
         return self._soft(columns, bound=bound, miss_max=miss_max, cost=cost, sign=-1.0)
 
-    def _soft(
-        self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike, sign: float
-    ) -> Soft:
+    def _soft(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike, sign: float) -> Soft:
         count = len(columns)
         miss = self.program.columns(count, upper=miss_max, cost=cost)
         if sign > 0:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hems.domain.plan import Origin, Plan
-from hems.domain.problem import CarInput, PlanningProblem
-from hems.planning.outcome import Powers, Series, Values, plan_of
+from hems.domain.problem import CarInput, PlanningProblem, Series
+from hems.planning.outcome import Powers, Values, plan_of
 from hems.planning.plausible import plausible
 from hems.planning.reading import connected_ratio
 from hems.solving.constraints.battery import BatteryColumns
@@ -157,7 +157,10 @@ def _cautious(house: House, arrays: Arrays) -> Solution:
             upper[battery.discharge if below else battery.charge] = 0.0
     arrays = replace(arrays, cost=without_temptation(house, arrays.cost), upper=upper)
     relaxed = solve_linear(arrays)
-    patterns = [[switch.rounded(relaxed.values) for switch in house.switches], [switch.resting() for switch in house.switches]]
+    patterns = [
+        [switch.rounded(relaxed.values) for switch in house.switches],
+        [switch.resting() for switch in house.switches],
+    ]
     for pattern in patterns:
         fixed = _fixed(arrays, pattern)
         lower, upper = fixed.lower.copy(), fixed.upper.copy()

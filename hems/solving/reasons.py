@@ -88,11 +88,7 @@ def explain(problem: PlanningProblem, house: House, solution: Solution, *, unit:
             _appliance(scene, each, at, -duals[house.balance])
             for each, at in zip(problem.appliances, house.appliances, strict=True)
         ),
-        *(
-            _pv(scene, each, at)
-            for each, at in zip(problem.pv, house.pv, strict=True)
-            if at is not None
-        ),
+        *(_pv(scene, each, at) for each, at in zip(problem.pv, house.pv, strict=True) if at is not None),
     )
     return Explanation(
         marginal_price_eur_per_kwh=_series(-duals[house.balance]),
@@ -195,9 +191,7 @@ def _at_edge(scene: _Scene, pump: HeatInput, at: HeatColumns) -> Flags:
     return found
 
 
-def _appliance(
-    scene: _Scene, appliance: ApplianceInput, at: ApplianceColumns, price: Numbers
-) -> DeviceReasons:
+def _appliance(scene: _Scene, appliance: ApplianceInput, at: ApplianceColumns, price: Numbers) -> DeviceReasons:
     """The alternative is the next best start, by the marginal prices of the plan."""
     grid = scene.problem.grid
     chosen = at.start_slot(scene.values)

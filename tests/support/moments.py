@@ -7,7 +7,7 @@ from hems.control.state import ControlState
 from hems.control.tick import TickResult, tick
 from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Action, BatteryPower, ChargeCurrent, HeatPumpPower, Limit, ProductionLimit
-from hems.domain.plan import BatteryPlan, CarPlan, HeatPlan, Origin, Plan, Purpose, PvPlan
+from hems.domain.plan import BatteryPlan, CarPlan, Cost, HeatPlan, Origin, Plan, Purpose, PvPlan
 from hems.domain.power import PhaseValues
 from hems.domain.reading import (
     BatteryValues,
@@ -102,6 +102,7 @@ def plan_of(
     car = CarPlan(
         device_id=CHARGER,
         power_w=car_w,
+        phase_count=tuple(3 if each > 0 else 0 for each in car_w),
         value_eur_per_kwh=None if car_value is None else (car_value,) * 8,
         energy_needed_wh=car_needs_wh,
         departure_at=departure_at,
@@ -126,7 +127,7 @@ def plan_of(
         cars=() if car_value is None else (car,),
         heat=() if heat_w is None else (HeatPlan(device_id=HEAT_PUMP, power_w=heat_w),),
         pv=(PvPlan(device_id=PV, production_power_w=(0.0,) * 8),),
-        cost_eur=0.0,
+        cost=Cost(),
         unmet=(),
     )
 

@@ -49,7 +49,10 @@ def put_appliance(frame: Frame, appliance: ApplianceInput) -> ApplianceColumns:
         return ApplianceColumns(start=np.empty(0, dtype=np.int64), candidates=candidates)
     # Not in this horizon is the way out where no start fits under a limit.
     candidates = (*(each for each in candidates if each < grid.count), grid.count)
-    cost = [_late_h(frame, appliance, each) * frame.weights.appliance + _moved(frame, appliance, each) for each in candidates]
+    cost = [
+        _late_h(frame, appliance, each) * frame.weights.appliance + _moved(frame, appliance, each)
+        for each in candidates
+    ]
     cost[-1] += frame.weights.protection
     start = program.binaries(len(candidates), cost=cost)
     program.put(np.repeat(program.rows(1, lower=1.0, upper=1.0), len(candidates)), start, 1.0)
@@ -82,4 +85,6 @@ def _late_h(frame: Frame, appliance: ApplianceInput, start: int) -> float:
 def _moved(frame: Frame, appliance: ApplianceInput, start: int) -> float:
     if appliance.announced_start_at is None:
         return 0.0
-    return 0.0 if frame.problem.grid.slot_start(start) == appliance.announced_start_at else frame.problem.change_cost_eur
+    return (
+        0.0 if frame.problem.grid.slot_start(start) == appliance.announced_start_at else frame.problem.change_cost_eur
+    )

@@ -125,9 +125,7 @@ def _mode(frame: Frame, car: CarInput, index: int, share: Numbers, cap_kw: float
     program.put(at_least, on, -smallest_kw[on_slots])
     if car.switch_cost_eur > 0:
         _starts(frame, on, on_slots, before=car.charging_mode == index, cost=car.switch_cost_eur)
-    return ModeColumns(
-        power=power, on=on, on_slots=on_slots, limit_kw=largest_kw, smallest_kw=smallest_kw[on_slots]
-    )
+    return ModeColumns(power=power, on=on, on_slots=on_slots, limit_kw=largest_kw, smallest_kw=smallest_kw[on_slots])
 
 
 def _calm(frame: Frame, car: CarInput, slots: Indices) -> Numbers:
@@ -183,9 +181,7 @@ def _part(frame: Frame, modes: tuple[ModeColumns, ...]) -> Indices:
     return part
 
 
-def _discharge(
-    frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], part: Indices, share: Numbers
-) -> Indices:
+def _discharge(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], part: Indices, share: Numbers) -> Indices:
     """Power given back, on the conductors of the highest mode; never in a slot in which it charges."""
     assert car.discharge is not None
     program, most_kw = frame.program, car.discharge.power_max_w / 1000
@@ -309,4 +305,3 @@ def _energy_row(
         available = 0.0 if car.discharge is None else car.discharge.available_wh / 1000
         program.put(row, program.columns(1, upper=lower + available, cost=missing_cost), 1.0)
     return row
-

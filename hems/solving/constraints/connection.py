@@ -121,9 +121,7 @@ def _operator(frame: Frame, columns: Indices, limit_w: Sequence[float], base_kw:
     limit_kw = np.minimum(np.array(limit_w) / 1000, UNBOUNDED_KW)
     excess_kw = np.minimum(np.maximum(base_kw - limit_kw, 0.0), UNBOUNDED_KW)
     room_kw = np.where(excess_kw > 0, excess_kw + SLACK_SPARE_KW, 0.0)
-    return frame.soft_upper(
-        columns, bound=limit_kw, miss_max=room_kw, cost=frame.weights.operator * frame.slot_h
-    ).rows
+    return frame.soft_upper(columns, bound=limit_kw, miss_max=room_kw, cost=frame.weights.operator * frame.slot_h).rows
 
 
 def _peak(frame: Frame, taken: Indices, peak: PeakInput) -> Indices:
@@ -153,7 +151,9 @@ def _net_metering(frame: Frame, taken: Indices, fed: Indices, netting: NettingIn
 def _commitment(frame: Frame, taken: Indices, fed: Indices, promised: CommitmentInput) -> Indices:
     """Mean power at the connection inside what was promised; energy beyond is priced."""
     program = frame.program
-    slots = np.array([slot for slot, power_w in enumerate(promised.grid_power_w) if power_w is not None], dtype=np.int64)
+    slots = np.array(
+        [slot for slot, power_w in enumerate(promised.grid_power_w) if power_w is not None], dtype=np.int64
+    )
     wanted_kw = np.array([power_w for power_w in promised.grid_power_w if power_w is not None]) / 1000
     wanted_kw = np.clip(wanted_kw, -UNBOUNDED_KW, UNBOUNDED_KW)
     tolerance_kw = promised.tolerance_w / 1000

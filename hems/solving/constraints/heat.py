@@ -9,7 +9,7 @@ import numpy as np
 from hems.domain.problem import HeatInput, RoomInput, TankInput
 from hems.planning.reading import fixed_run_slots
 from hems.solving.frame import Fixing, Frame, windows
-from hems.solving.program import Indices, Numbers
+from hems.solving.program import Flags, Indices, Numbers
 
 WIDE_K = 200.0
 """Further than any temperature can be from its band [K]."""
@@ -56,7 +56,7 @@ class HeatColumns:
         for columns in (self.on, *self.levels):
             yield columns, np.zeros(len(columns))
 
-    def _long_enough(self, wanted: Numbers) -> Numbers:
+    def _long_enough(self, wanted: Flags) -> Numbers:
         on = np.zeros(len(wanted))
         state, left = self.running, self.must_run if self.running else self.must_rest
         for slot, wish in enumerate(wanted):
@@ -193,8 +193,12 @@ def _room(frame: Frame, room: RoomInput, power: Indices) -> Indices:
         cop_ratio=np.array(room.cop_ratio),
     )
     cost = _kelvin_cost(frame, room.capacity_wh_per_k, np.array(room.cop_ratio))
-    frame.soft_lower(temperature, bound=np.array(room.comfort_min_c), miss_max=np.inf, cost=frame.weights.heat_min * cost)
-    frame.soft_upper(temperature, bound=np.array(room.comfort_max_c), miss_max=np.inf, cost=frame.weights.heat_max * cost)
+    frame.soft_lower(
+        temperature, bound=np.array(room.comfort_min_c), miss_max=np.inf, cost=frame.weights.heat_min * cost
+    )
+    frame.soft_upper(
+        temperature, bound=np.array(room.comfort_max_c), miss_max=np.inf, cost=frame.weights.heat_max * cost
+    )
     return temperature
 
 

@@ -168,7 +168,13 @@ def test_a_good_answer_is_adopted_and_a_missing_one_is_told_with_what_is_used_in
 def test_a_plan_that_breaks_a_rule_is_not_adopted_however_well_it_is_written():
     problem = posed(home_a(), House(), outlook())
     plan, _ = solved(problem)
-    cheap = fast_json(PlanAnswer(plan=replace(plan, cost_eur=plan.cost_eur - 1), elapsed_s=0.0, solver="wish"))
+    cheap = fast_json(
+        PlanAnswer(
+            plan=replace(plan, cost=replace(plan.cost, energy_eur=plan.cost.energy_eur - 1)),
+            elapsed_s=0.0,
+            solver="wish",
+        )
+    )
     decided = PlanDesk(Answers(cheap)).replan(problem, None, now_after(0))
     assert decided.refused
     assert decided.plan.origin is Origin.RULES

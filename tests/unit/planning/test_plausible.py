@@ -126,7 +126,9 @@ def test_surplus_never_earns_more_than_netted_export():
 def test_a_device_that_names_no_phase_is_on_all():
     plant = PvInput(device_id=DeviceId("roof"), production_power_w=(-1.0,) * 8, curtailable=False, phases=())
     problem = plausible(
-        flat_problem(pv=(plant,), inverters=(inverter(phases=(Phase.L2, Phase.L2)),), appliances=(appliance(phases=()),))
+        flat_problem(
+            pv=(plant,), inverters=(inverter(phases=(Phase.L2, Phase.L2)),), appliances=(appliance(phases=()),)
+        )
     )
     assert problem.pv[0].phases == ALL_PHASES
     assert problem.pv[0].production_power_w == (0.0,) * 8

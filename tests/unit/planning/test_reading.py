@@ -53,7 +53,13 @@ def test_the_number_of_phases_names_the_mode():
 
 @pytest.mark.parametrize(
     ("running", "state_s", "slots"),
-    [(True, 900.0, (2, 0)), (True, 2700.0, (0, 0)), (False, 100.0, (0, 2)), (False, 1e9, (0, 0)), (True, -9e9, (24, 0))],
+    [
+        (True, 900.0, (2, 0)),
+        (True, 2700.0, (0, 0)),
+        (False, 100.0, (0, 2)),
+        (False, 1e9, (0, 0)),
+        (True, -9e9, (24, 0)),
+    ],
 )
 def test_a_pump_goes_on_as_long_as_it_must(state_s: float, slots: tuple[int, int], *, running: bool):
     """45 minutes of run, 30 of rest; nothing is fixed beyond the exact hours."""
