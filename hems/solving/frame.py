@@ -119,10 +119,7 @@ class Frame:
     def _soft(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike, sign: float) -> Soft:
         count = len(columns)
         miss = self.program.columns(count, upper=miss_max, cost=cost)
-        if sign > 0:
-            rows = self.program.rows(count, lower=bound)
-        else:
-            rows = self.program.rows(count, upper=bound)
+        rows = self.program.rows(count, **{"lower" if sign > 0 else "upper": bound})
         self.program.put(rows, columns, 1.0)
         self.program.put(rows, miss, sign)
         return Soft(rows=rows, miss=miss)

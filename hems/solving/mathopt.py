@@ -15,8 +15,8 @@ from ortools.math_opt import (  # type: ignore[import-untyped]
     parameters_pb2,
     result_pb2,
 )
-from ortools.math_opt.solvers import highs_pb2  # type: ignore[import-untyped]
 from ortools.math_opt.core.python import solver  # type: ignore[import-untyped]
+from ortools.math_opt.solvers import highs_pb2  # type: ignore[import-untyped]
 
 from hems.solving.program import Arrays, Numbers
 

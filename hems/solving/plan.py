@@ -122,7 +122,7 @@ def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
 
 
 def _announced(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:
-    """The program with the announced pattern where there is one, and a rounded one beyond; None where it does not fit."""
+    """The program with the announced pattern, and a rounded one beyond; None where there is none that fits."""
     announced = [switch.announced for switch in house.switches]
     if not any(len(columns) for fixings in announced for columns, _ in fixings):
         return None

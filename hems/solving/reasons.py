@@ -1,8 +1,8 @@
 """Why each device does in each slot what it does, read from the program with its on/off pattern fixed.
 
 Two questions are answered per device and slot: which price or limit decides, and what the next best alternative would
-cost. The second is the reduced cost of the device's columns: what the optimum loses per kWh that is moved into the slot,
-or out of it. Both hold for small changes around the plan.
+cost. The second is the reduced cost of the device's columns: what the optimum loses per kWh that is moved into the
+slot, or out of it. Both hold for small changes around the plan.
 """
 
 from collections.abc import Sequence

@@ -98,7 +98,7 @@ def _put_taper(
     end: float,
     beyond: Indices | None,
 ) -> None:
-    """``power <= end power + slope * distance to the end``; ``beyond`` the end of the window what the end itself gives."""
+    """``power <= end power + slope * distance to the end``; ``beyond`` the window what its end gives."""
     distance = abs(end - taper.from_wh / 1000)
     fall = (limit_w - taper.end_power_w) / 1000
     if distance <= 0 or fall <= 0:

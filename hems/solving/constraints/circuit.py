@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hems.domain.power import ALL_PHASES, Phase
-
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import MAIN, CircuitId
 from hems.planning.reading import circuit_members, share_on, uncontrolled_phases_w

@@ -290,5 +290,5 @@ def _storage(
 
 
 def _kelvin_cost(frame: Frame, capacity_wh_per_k: float, cop_ratio: Numbers) -> float:
-    """kWh of electricity in a kelvin, times hours of a slot; not less than a few."""
+    """KWh of electricity in a kelvin, times hours of a slot; not less than a few."""
     return max(KELVIN_WEIGHT_RATIO, capacity_wh_per_k / 1000 / float(np.mean(cop_ratio))) * frame.slot_h
