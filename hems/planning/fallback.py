@@ -1,5 +1,6 @@
 """A plan by rules, for when no solver answers: self-consumption, car on plug-in, heat along its lower edge."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +20,15 @@ from hems.planning.reading import (
     taper_power_w,
 )
 from hems.planning.sources import Sources
-from hems.planning.thermostat import HeatState, first_state, is_protected, next_state, thermostat_w
+from hems.planning.thermostat import (
+    HeatState,
+    first_state,
+    is_protected,
+    least_w,
+    must_run,
+    next_state,
+    thermostat_w,
+)
 
 
 def fallback_plan(problem: PlanningProblem) -> Plan:
@@ -116,18 +125,15 @@ class _Rules:
             room_heat=[0.0] * len(problem.heat),
             tank_heat=[0.0] * len(problem.heat),
         )
-        guarded = {
-            index
-            for index, pump in enumerate(problem.heat)
-            if is_protected(pump, self._heat[index], slot, problem.grid)
-        }
-        for index in sorted(guarded):
-            self._heat_up(slot, index, flow, decided)
+        kept_w = self._keep_running(flow)
+        guarded = [index for index in range(len(problem.heat)) if self._is_guarded(slot, index)]
+        for index in guarded:
+            self._heat_up(slot, index, flow, decided, kept_w[index])
         for index in range(len(problem.cars)):
             self._charge(slot, index, flow, decided)
         for index in range(len(problem.heat)):
             if index not in guarded:
-                self._heat_up(slot, index, flow, decided)
+                self._heat_up(slot, index, flow, decided, 0.0)
         for index, battery in enumerate(problem.batteries):
             lowest_w, highest_w = self._battery_range_w(slot, index, battery)
             decided.batteries.append(sources.self_consume(battery, lowest_w=lowest_w, highest_w=highest_w))
@@ -165,14 +171,46 @@ class _Rules:
     def _car_weights(self, car: CarInput, mode: ChargeMode) -> Weights:
         return self._conductors.weights(car.circuit_id, car_phases(car, mode.power_max_w, len(mode.phases)))
 
-    def _heat_up(self, slot: int, index: int, flow: Flow, decided: _Slot) -> None:
-        pump, state = self._problem.heat[index], self._heat[index]
-        weights = self._conductors.weights(pump.circuit_id, pump.phases)
-        room_w, tank_w = thermostat_w(
-            pump, state, offered_w=flow.room_up_w(weights), slot=slot, grid=self._problem.grid
-        )
+    def _is_guarded(self, slot: int, index: int) -> bool:
+        return is_protected(self._problem.heat[index], self._heat[index], slot, self._problem.grid)
+
+    def _pump_weights(self, index: int) -> Weights:
+        pump = self._problem.heat[index]
+        return self._conductors.weights(pump.circuit_id, pump.phases)
+
+    def _keep_running(self, flow: Flow) -> list[float]:
+        """Holds room for each pump that must run on, before anybody takes more than that [W]."""
+        kept_w = []
+        for index, pump in enumerate(self._problem.heat):
+            weights, needed_w = self._pump_weights(index), least_w(pump)
+            keeps = must_run(pump, self._heat[index]) and needed_w <= flow.room_up_w(weights)
+            kept_w.append(needed_w if keeps else 0.0)
+            flow.add(weights, kept_w[index])
+        return kept_w
+
+    def _heat_up(self, slot: int, index: int, flow: Flow, decided: _Slot, kept_w: float) -> None:
+        """By its thermostat, in what is left besides ``kept_w`` that is its own; no start that could not last."""
+        pump, state, weights = self._problem.heat[index], self._heat[index], self._pump_weights(index)
+        flow.add(weights, -kept_w)
+        offered_w = flow.room_up_w(weights) if state.running or self._can_last(slot, index, decided) else 0.0
+        room_w, tank_w = thermostat_w(pump, state, offered_w=offered_w, slot=slot, grid=self._problem.grid)
         flow.add(weights, room_w + tank_w)
         decided.room_heat[index], decided.tank_heat[index] = room_w, tank_w
+
+    def _can_last(self, slot: int, index: int, decided: _Slot) -> bool:
+        """Whether a run that starts now has room for its minimum, beside the other runs that are not over."""
+        pumps, grid = self._problem.heat, self._problem.grid
+        weights, slots = self._pump_weights(index), math.ceil(pumps[index].min_run_s / grid.slot_s)
+        for later in range(slot + 1, min(on_off_slots(grid), slot + slots)):
+            flow = self._conductors.flow(later, self._placed)
+            for other, state in enumerate(self._heat):
+                runs = state.running or decided.room_heat[other] + decided.tank_heat[other] > ON_W
+                lasted_s = (state.state_s if state.running else 0.0) + (later - slot) * grid.slot_s
+                if other != index and runs and lasted_s < pumps[other].min_run_s:
+                    flow.add(self._pump_weights(other), least_w(pumps[other]))
+            if flow.room_up_w(weights) < least_w(pumps[index]):
+                return False
+        return True
 
     def _battery_range_w(self, slot: int, index: int, battery: BatteryInput) -> tuple[float, float]:
         """Most that it can give (negative) and take in this slot, with its tapers [W]."""

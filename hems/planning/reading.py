@@ -109,7 +109,7 @@ def appliance_starts(appliance: ApplianceInput, grid: SlotGrid) -> tuple[int, ..
     earliest = max(0, math.ceil((appliance.earliest_at - grid.start_at) / slot))
     if earliest >= grid.count:
         return (earliest,)
-    latest = grid.whole_slots_before(appliance.deadline_at) - len(appliance.profile_w)
+    latest = grid.whole_slots_before(appliance.deadline_at) - max(1, len(appliance.profile_w))
     return (*(range(earliest, latest + 1) or range(earliest, grid.count)), grid.count)
 
 

@@ -56,7 +56,7 @@ def next_state(
 
 def is_protected(pump: HeatInput, state: HeatState, slot: int, grid: SlotGrid) -> bool:
     """Whether it runs to protect itself or the household: minimum run, hygiene run."""
-    return _must_run(pump, state) or (pump.tank is not None and _hygiene_due(pump, pump.tank, state, slot, grid))
+    return must_run(pump, state) or (pump.tank is not None and _hygiene_due(pump, pump.tank, state, slot, grid))
 
 
 def thermostat_w(
@@ -73,7 +73,7 @@ def thermostat_w(
         total_w = min(needed_w, offered_w)
     elif not state.running and state.state_s < pump.min_rest_s:
         total_w = 0.0
-    elif needed_w > ON_W or _must_run(pump, state):
+    elif needed_w > ON_W or must_run(pump, state):
         total_w = _runnable_w(pump, needed_w, offered_w)
     else:
         total_w = 0.0
@@ -83,16 +83,26 @@ def thermostat_w(
     return total_w - tank_w, tank_w
 
 
-def _must_run(pump: HeatInput, state: HeatState) -> bool:
+def must_run(pump: HeatInput, state: HeatState) -> bool:
+    """Whether its minimum run is not over."""
     return state.running and state.state_s < pump.min_run_s
+
+
+def least_w(pump: HeatInput) -> float:
+    """The smallest power at which it counts as running; more than its largest where it cannot run."""
+    return min(_levels_w(pump), default=max(pump.power_min_w, 2 * ON_W))
+
+
+def _levels_w(pump: HeatInput) -> list[float]:
+    return [each for each in pump.levels_w if each > ON_W]
 
 
 def _runnable_w(pump: HeatInput, needed_w: float, offered_w: float) -> float:
     """The smallest power that is enough, or the largest that is offered; 0 if none is."""
     if not pump.levels_w:
-        power_w = min(max(needed_w, pump.power_min_w), pump.power_max_w, offered_w)
-        return power_w if power_w >= pump.power_min_w else 0.0
-    offered = [each for each in pump.levels_w if each <= offered_w]
+        power_w = min(max(needed_w, least_w(pump)), pump.power_max_w, offered_w)
+        return power_w if power_w >= least_w(pump) else 0.0
+    offered = [each for each in _levels_w(pump) if each <= offered_w]
     return next((each for each in offered if each >= needed_w), offered[-1] if offered else 0.0)
 
 

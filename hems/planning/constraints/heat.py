@@ -105,16 +105,21 @@ def _hygiene(grid: SlotGrid, pump: HeatInput, tank: TankInput, states: Sequence[
 
 
 def _run_and_rest(grid: SlotGrid, pump: HeatInput, power_w: Sequence[float]) -> Iterator[UnmetWish]:
-    """Runs and rests that end too soon inside the first hours; the worst of them counts."""
+    """The run or rest that it is measured in: a limit may end it too soon."""
     missing_s = [0.0] * grid.count
-    running, state_s = pump.running, pump.state_s
-    for slot, each in enumerate(power_w[: on_off_slots(grid)]):
-        on = each > ON_W
-        if on != running:
-            missing_s[slot] = (pump.min_run_s if running else pump.min_rest_s) - state_s
-            running, state_s = on, 0.0
-        state_s += grid.slot_s
+    for slot in _ends(pump, power_w[: on_off_slots(grid)])[:1]:
+        missing_s[slot] = _least_s(pump, running=pump.running) - pump.state_s - slot * grid.slot_s
     yield from bent_at_worst(grid, Wish.PROTECTION, pump.device_id, missing_s, unit=Unit.S, kind=RemedyKind.LATER)
+
+
+def _ends(pump: HeatInput, power_w: Sequence[float]) -> list[int]:
+    """Slots in which it is no longer in the state it was in before."""
+    on = (pump.running, *(each > ON_W for each in power_w))
+    return [slot for slot, (before, after) in enumerate(pairwise(on)) if before != after]
+
+
+def _least_s(pump: HeatInput, *, running: bool) -> float:
+    return pump.min_run_s if running else pump.min_rest_s
 
 
 def violations(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
@@ -123,6 +128,7 @@ def violations(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
         name = f"heat {pump.device_id}"
         yield from outside(name, planned.power_w, [0.0] * problem.grid.count, [pump.power_max_w] * problem.grid.count)
         yield from _levels(name, pump, planned, on_off_slots(problem.grid))
+        yield from _too_short(name, pump, planned, problem.grid)
         room_w, tank_w = list(planned.power_w), list(planned.tank_power_w)
         if pump.tank is not None:
             yield from outside(f"{name} tank", tank_w, [0.0] * len(tank_w), planned.power_w)
@@ -143,6 +149,16 @@ def _levels(name: str, pump: HeatInput, planned: HeatPlan, exact: int) -> Iterat
             return
         if not pump.levels_w and power_w < pump.power_min_w - POWER_TOLERANCE_W:
             yield f"{name}: {power_w:.1f} W in slot {slot} is below its smallest power of {pump.power_min_w:.0f} W"
+            return
+
+
+def _too_short(name: str, pump: HeatInput, planned: HeatPlan, grid: SlotGrid) -> Iterator[str]:
+    """A run or rest that the plan itself begins, and ends too soon inside the first hours."""
+    for began, ended in pairwise(_ends(pump, planned.power_w[: on_off_slots(grid)])):
+        runs = planned.power_w[began] > ON_W
+        lasts_s = (ended - began) * grid.slot_s
+        if lasts_s < _least_s(pump, running=runs) - TOLERANCES[Unit.S]:
+            yield f"{name}: it {'runs' if runs else 'rests'} for {lasts_s} s only from slot {began} on"
             return
 
 

@@ -61,7 +61,7 @@ def test_the_battery_charges_slower_when_nearly_full():
 
 
 def test_behind_a_hybrid_inverter_the_battery_takes_what_does_not_fit_through():
-    """7 kW of sun behind 5 kW: 5,000 W leave at 0.96 of 5,208 W, the other 1,792 W are stored though the house imports."""
+    """7 kW of sun behind 5 kW: 5,000 W leave for 5,208 W, the other 1,792 W are stored though the house imports."""
     hybrid = DeviceId("hybrid")
     problem = flat_problem(
         load_power_w=(9000.0,) * 8,
@@ -149,6 +149,32 @@ def test_a_run_lasts_as_long_as_it_must():
     resting = replace(pump, state_s=900.0, min_rest_s=2700.0)
     power_w = fallback_plan(flat_problem(heat=(resting,))).heat[0].power_w
     assert [each > 0 for each in power_w] == [False, False, True, True, True, True, False, False]
+
+
+def test_a_run_that_the_fuse_would_cut_short_does_not_start():
+    pump = heat_pump(room=room(temperature_c=18.0), min_run_s=2700.0)
+    problem = flat_problem(heat=(pump,), import_power_max_w=(2000.0, 2000.0, 0.0, 2000.0, 2000.0, 2000.0, 0.0, 0.0))
+    plan = fallback_plan(problem)
+    assert [each > 0 for each in plan.heat[0].power_w] == [False] * 3 + [True] * 3 + [False] * 2
+    assert violations(problem, plan) == ()
+
+
+def test_a_run_that_lasts_keeps_its_room_from_the_car():
+    """3 kW for all: the pump's minimum of 600 W is safe, the car on one phase has 2.4 kW left."""
+    pump = heat_pump(room=room(temperature_c=25.0), running=True, state_s=0.0, min_run_s=1800.0)
+    problem = flat_problem(heat=(pump,), cars=(car(modes=(ONE_PHASE,)),), import_power_max_w=(3000.0,) * 8)
+    plan = fallback_plan(problem)
+    assert plan.heat[0].power_w == (600.0,) * 2 + (0.0,) * 6
+    assert plan.cars[0].power_w == (2400.0,) * 2 + (3000.0,) * 6
+
+
+def test_a_measured_run_that_a_limit_ends_is_listed():
+    pump = heat_pump(running=True, state_s=300.0, min_run_s=2700.0)
+    problem = flat_problem(heat=(pump,), import_power_max_w=(1000.0,) + (0.0,) * 7)
+    plan = fallback_plan(problem)
+    assert violations(problem, plan) == ()
+    protection = next(each for each in plan.unmet if each.wish is Wish.PROTECTION)
+    assert (protection.shortfall, protection.at) == (1500.0, START_AT + timedelta(minutes=15))
 
 
 def test_the_tank_comes_before_the_room():
