@@ -31,6 +31,7 @@ SUNSHINE_ERROR_RATIO = 0.2
 """Standard deviation of the forecast share of sunshine 24 h ahead."""
 ERROR_MEMORY_H = 24.0
 """Time constant of the first-order autoregressive error along the lead time."""
+DAY_SLOTS = 86_400 // SLOT_S
 ISSUE_S = 3_600
 """A new weather forecast each hour."""
 
@@ -78,11 +79,20 @@ def published_until(now: datetime, zone: ZoneInfo) -> datetime:
 class Knowledge:
     """The rules of knowing, for one house. Without memory: the same question at the same time, the same answer."""
 
-    def __init__(self, site: Site, data: HouseData, *, seed: int, departures: Departures = "told") -> None:
+    def __init__(
+        self,
+        site: Site,
+        data: HouseData,
+        *,
+        seed: int,
+        departures: Departures = "told",
+        history_days: int | None = None,
+    ) -> None:
         self._data = data
         self._zone = site.zone
         self._seed = seed
         self._departures = departures
+        self._history_slots = data.grid.count if history_days is None else history_days * DAY_SLOTS
         self._first_charger = site.chargers[0].id if site.chargers else None
         self._measured: dict[str, list[float | None]] = {
             "load_w": [None if math.isnan(value) else value for value in data.measured_load_w.tolist()],
@@ -92,12 +102,13 @@ class Knowledge:
         self._unpriced: list[int] = np.flatnonzero(unknown).tolist()
 
     def history(self, now: datetime, column: Column) -> SlotHistory:
-        """Measured slot means from the start of the data to the last slot that has ended.
+        """Measured slot means from the start of the data (or the days that are remembered) to the last whole slot.
 
         ``load_w`` is all load that nothing controls; ``pv_w`` what the sun gave, as if nothing had been curtailed.
         """
         count = self._data.grid.whole_slots_before(now)
-        return SlotHistory(start_at=self._data.grid.start_at, mean_w=self._measured[column][:count])
+        first = max(0, count - self._history_slots)
+        return SlotHistory(start_at=self._data.grid.slot_start(first), mean_w=self._measured[column][first:count])
 
     def prices(self, now: datetime, *, since_at: datetime) -> SlotPrices:
         """Published prices from the slot of ``since_at`` (past prices are known) to the end of what is published.

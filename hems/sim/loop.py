@@ -23,6 +23,7 @@ from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now
 from hems.ports import Planner
 from hems.sim.checkers import Checkers
+from hems.sim.days import DayEnd
 from hems.sim.house import SimHouse
 from hems.sim.outlook import Outlooks
 from hems.sim.settings import Execution
@@ -70,6 +71,7 @@ class ClosedLoop:
         self.plan: Plan | None = None
         self.counts = Counts()
         self.checkers = Checkers(site)
+        self.days: list[DayEnd] = []
         self._outlooks = outlooks
         self._desk = None if planner is None or outlooks is None else PlanDesk(planner)
         self._managed = managed
@@ -123,6 +125,10 @@ class ClosedLoop:
         self.plan = decided.plan if self._execution == "value" else to_the_watt(decided.plan)
         return decided.events
 
+    def note_day(self) -> None:
+        """A day has ended: keep how things stand."""
+        self.days.append(DayEnd.of(self.house))
+
     def close_record(self) -> list[DecisionEpisode]:
         """What was decided last, closed at the end of the run. A last look books what its last step brought."""
         if not self._managed:
@@ -141,6 +147,7 @@ class ClosedLoop:
             "counts": asdict(self.counts),
             "cars_planned": sorted(self._cars_planned),
             "checkers": self.checkers.state(),
+            "days": [asdict(each) for each in self.days],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -152,6 +159,7 @@ class ClosedLoop:
         self.counts = Counts(**snapshot["counts"])
         self._cars_planned = frozenset(snapshot["cars_planned"])
         self.checkers.restore(snapshot["checkers"])
+        self.days = [DayEnd(**each) for each in snapshot["days"]]
 
 
 def to_the_watt(plan: Plan) -> Plan:

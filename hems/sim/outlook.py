@@ -1,7 +1,7 @@
 """What each strategy expects of the next 48 hours, from what it may know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hems.domain.forecast import Forecast
@@ -12,10 +12,9 @@ from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
 from hems.sim.data import HouseData
+from hems.sim.foresight import OWN, Foresight
 from hems.sim.knowledge import Departures, Knowledge, Truth, published_until
 
-HORIZON_SLOTS = 192
-"""48 h: the shortest horizon at which the worth of stored energy at its end no longer matters (design, measured)."""
 PRICE_MEMORY = timedelta(days=33)
 """Counted from the end of what is published, so that a prediction is the same whenever it is made."""
 LONGEST_WAIT_SLOTS = 100
@@ -48,16 +47,20 @@ class Outlooks:
     data: HouseData
     knowledge: Knowledge
     truth: Truth | None
-    """True load, PV and weather; None for a strategy that must forecast them."""
-    foresees_all: bool = False
-    """Prices and cars yet to come are known, too."""
+    """None for a strategy that must forecast everything: it then has no way to peek."""
+    foresight: Foresight = OWN
+    """What of the truth it is given."""
     _price_curve: PriceAhead | None = None
 
+    def __post_init__(self) -> None:
+        if self.truth is None and not self.foresight.is_own:
+            raise ValueError(f"without the truth nothing can be foreseen: {self.foresight}")
+
     def at(self, now: Now) -> Outlook:
-        """The outlook of this moment. Shorter than 48 h only where the data ends."""
+        """The outlook of this moment. Shorter than the horizon only where the data ends."""
         start_at = floor_to(now.at, SLOT_S)
         left = self.data.grid.count - self.data.slot_index(start_at)
-        grid = SlotGrid(start_at=start_at, count=min(HORIZON_SLOTS, left))
+        grid = SlotGrid(start_at=start_at, count=min(self.foresight.horizon_slots, left))
         buy, sell, published = self._prices(now, grid)
         return Outlook(
             grid=grid,
@@ -71,7 +74,7 @@ class Outlooks:
         )
 
     def _prices(self, now: Now, grid: SlotGrid) -> tuple[tuple[float, ...], tuple[float, ...], int]:
-        if self.foresees_all and self.truth is not None:
+        if self.truth is not None and self.foresight.prices:
             known = self.truth.prices(grid)
             return known.import_eur_per_kwh, known.export_eur_per_kwh, grid.count
         known_until = published_until(now.at, self.site.zone)
@@ -100,25 +103,29 @@ class Outlooks:
         )
 
     def _load(self, now: Now, grid: SlotGrid) -> Forecast:
-        if self.truth is not None:
+        error_ratio = self.foresight.load_error_ratio
+        if self.truth is not None and error_ratio == 0:
             return _certain(self.truth.load_w(grid), grid, now.at)
         history = self.knowledge.history(now.at, "load_w")
-        return forecast_load(history, grid=grid, issued_at=now.at, zone=self.site.zone)
+        own = forecast_load(history, grid=grid, issued_at=now.at, zone=self.site.zone)
+        return own if self.truth is None else _nearer(own, self.truth.load_w(grid), error_ratio)
 
     def _pv(self, now: Now, grid: SlotGrid) -> dict[DeviceId, Forecast]:
         """The folder has one series for all plants: each gets its part by peak power."""
         peak_w = sum(plant.peak_w for plant in self.site.pv)
         if peak_w <= 0:
             return {}
-        if self.truth is not None:
+        error_ratio = self.foresight.pv_error_ratio
+        if self.truth is not None and error_ratio == 0:
             whole = _certain(self.truth.pv_w(grid), grid, now.at)
         else:
             history = self.knowledge.history(now.at, "pv_w")
-            whole = forecast_pv(history, grid=grid, issued_at=now.at, zone=self.site.zone, peak_w=peak_w)
+            own = forecast_pv(history, grid=grid, issued_at=now.at, zone=self.site.zone, peak_w=peak_w)
+            whole = own if self.truth is None else _nearer(own, self.truth.pv_w(grid), error_ratio)
         return {plant.id: _scaled(whole, plant.peak_w / peak_w) for plant in self.site.pv}
 
     def _cars(self, now: Now, grid: SlotGrid) -> list[CarTask]:
-        if self.foresees_all and self.truth is not None and self.site.chargers:
+        if self.truth is not None and self.foresight.cars and self.site.chargers:
             return [
                 CarTask(
                     device_id=self.site.chargers[0].id,
@@ -143,9 +150,10 @@ class Outlooks:
         return tasks
 
     def _outdoor_c(self, now: Now, grid: SlotGrid) -> tuple[float, ...] | None:
-        forecast = (
-            self.knowledge.weather_forecast(now.at, grid).temp_c if self.truth is None else self.truth.temp_c(grid)
-        )
+        if self.truth is not None and self.foresight.weather:
+            forecast = self.truth.temp_c(grid)
+        else:
+            forecast = self.knowledge.weather_forecast(now.at, grid).temp_c
         known = [value for value in forecast if value is not None]
         if not known:
             return None
@@ -157,22 +165,35 @@ class Outlooks:
         return tuple(filled)
 
 
-def outlooks_for(strategy: str, site: Site, data: HouseData, *, seed: int, departures: Departures) -> Outlooks | None:
-    """How a strategy looks ahead; None for those that do not."""
-    if strategy not in ("plan", "informed", "perfect"):
+def outlooks_for(
+    foresight: Foresight | None, site: Site, data: HouseData, *, seed: int, departures: Departures
+) -> Outlooks | None:
+    """How a strategy looks ahead, by what it is given of the truth; None for those that do not."""
+    if foresight is None:
         return None
     return Outlooks(
         site=site,
         data=data,
-        knowledge=Knowledge(site, data, seed=seed, departures=departures),
-        truth=None if strategy == "plan" else Truth(data),
-        foresees_all=strategy == "perfect",
+        knowledge=Knowledge(site, data, seed=seed, departures=departures, history_days=foresight.history_days),
+        truth=None if foresight.is_own else Truth(data),
+        foresight=foresight,
     )
 
 
 def _certain(values_w: Sequence[float], grid: SlotGrid, issued_at: datetime) -> Forecast:
     values = tuple(values_w)
     return Forecast(issued_at=issued_at, grid=grid, mean_w=values, p10_w=values, p90_w=values)
+
+
+def _nearer(forecast: Forecast, true_w: Sequence[float], error_ratio: float) -> Forecast:
+    """A forecast with part of its error."""
+    if error_ratio == 1:
+        return forecast
+
+    def moved(values_w: Sequence[float]) -> tuple[float, ...]:
+        return tuple(true + error_ratio * (value - true) for value, true in zip(values_w, true_w, strict=True))
+
+    return replace(forecast, mean_w=moved(forecast.mean_w), p10_w=moved(forecast.p10_w), p90_w=moved(forecast.p90_w))
 
 
 def _scaled(forecast: Forecast, ratio: float) -> Forecast:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from hems.domain.site import Site
 from hems.domain.time import local_day
 from hems.sim.data import HouseData
+from hems.sim.days import deliverable_wh, pending_car_wh
 from hems.sim.house import SimHouse
 from hems.sim.loop import ClosedLoop
 from hems.sim.settings import Settings
@@ -14,20 +15,6 @@ REPORT_SCHEMA: Literal["hems/simulation-report/1"] = "hems/simulation-report/1"
 FIRST_VIOLATIONS = 5
 CAPTURED_MIN_RATIO = 0.05
 """Below this share of the rules' cost there is nothing to capture, and a ratio would be noise."""
-
-
-def deliverable_wh(house: SimHouse) -> float:
-    """What is stored, as it would come out [Wh]."""
-    return sum(each.stored_wh * each.battery.discharge_efficiency_ratio for each in house.batteries.values())
-
-
-def pending_car_wh(house: SimHouse) -> float:
-    """What cars that are plugged in at the end have not got yet [Wh]."""
-    total_wh = 0.0
-    for charger in house.chargers.values():
-        if charger.stay is not None:
-            total_wh += max(0.0, charger.stay.energy_wh - charger.values().session_energy_wh)
-    return total_wh
 
 
 def end_correction_eur(house: SimHouse, *, stored_at_start_wh: float, mean_import_eur_per_kwh: float) -> float:
@@ -71,6 +58,7 @@ def figures(loop: ClosedLoop, *, end_eur: float) -> dict[str, Any]:
         "plans_refused": loop.counts.refused,
         "plan_time_p95_s": _percentile(times, 0.95),
         "violations": loop.checkers.violation_count,
+        "days": [each.figures() for each in loop.days],
         "first_violations": [f"{each.at.isoformat()} {each.rule} {each.device_id}: {each.text}" for each in first],
     }
 

@@ -25,14 +25,16 @@ from hems.runtime.files import SystemFiles
 from hems.runtime.planner import WorkerPlanner
 from hems.runtime.worker_process import spawn
 from hems.sim.data import HouseData, read_folder
+from hems.sim.days import deliverable_wh
+from hems.sim.foresight import FORESIGHT, Foresight
 from hems.sim.house import SimHouse
 from hems.sim.loop import ClosedLoop
 from hems.sim.outlook import outlooks_for
-from hems.sim.report import deliverable_wh, end_correction_eur, figures, mean_import_price
+from hems.sim.report import end_correction_eur, figures, mean_import_price
 from hems.sim.settings import Settings
 from hems.store import document, episodes
 
-CHECKPOINT_SCHEMA = "hems/simulation-checkpoint/1"
+CHECKPOINT_SCHEMA = "hems/simulation-checkpoint/2"
 DAY_S = 86_400
 
 Progress = Callable[[str, int], None]
@@ -49,6 +51,13 @@ class Task:
     folder: Path
     """Of checkpoints and records."""
     resume: bool
+    foresight: Foresight | None = None
+    """In place of the strategy's own; benchmarks ask what single unknowns cost."""
+
+    @property
+    def looks_ahead(self) -> Foresight | None:
+        """What the strategy is given of the truth; None for one without a plan."""
+        return self.foresight or FORESIGHT.get(self.strategy)
 
 
 def checkpoint_name(strategy: str) -> str:
@@ -130,7 +139,7 @@ def run_task(task: Task, *, progress: Progress) -> dict[str, Any]:
     settings, site = task.settings, task.site
     data = read_folder(settings.folder, site=site)
     data.require_span(settings.start_at, settings.end_at, site=site)
-    outlooks = outlooks_for(task.strategy, site, data, seed=settings.seed, departures=settings.departures)
+    outlooks = outlooks_for(task.looks_ahead, site, data, seed=settings.seed, departures=settings.departures)
     managed = task.strategy != "unmanaged"
     house = SimHouse(site, data, seed=settings.seed, start_at=settings.start_at, unmanaged=not managed)
     stored_at_start_wh = deliverable_wh(house)
@@ -189,6 +198,7 @@ def _days(task: Task, loop: ClosedLoop, files: Files, *, fingerprint: str, progr
     log = episodes.EpisodeLog(files, record, size=log_size)
     for day in range(days_done, task.settings.days):
         closed, _ = loop.run((day + 1) * day_s)
+        loop.note_day()
         log.append(closed)
         log.sync()
         save_checkpoint(files, task.strategy, loop, fingerprint=fingerprint, days=day + 1, log_size=log.size)
@@ -243,7 +253,16 @@ def _fingerprint(task: Task, data: HouseData) -> str:
     settings = task.settings
     decisive = [wire.digest(task.site), _data_digest(data), settings.start_at, settings.step_s, settings.seed]
     text = "\n".join(
-        str(each) for each in [*decisive, settings.departures, settings.execution, task.strategy, __version__]
+        str(each)
+        for each in [
+            CHECKPOINT_SCHEMA,
+            __version__,
+            *decisive,
+            settings.departures,
+            settings.execution,
+            task.strategy,
+            task.looks_ahead,
+        ]
     )
     return hashlib.sha256(text.encode()).hexdigest()
 

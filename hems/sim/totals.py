@@ -20,6 +20,8 @@ class Totals:
     export_earnings_eur: float = 0.0
     peak_import_w: float = 0.0
     """Highest import of a quarter hour, as mean power."""
+    day_peak_import_w: float = 0.0
+    """The same since :meth:`close_day`."""
     battery_throughput_wh: float = 0.0
     """Charged and discharged energy, AC side."""
     car_wh: float = 0.0
@@ -54,8 +56,14 @@ class Totals:
 
     def close_slot(self) -> None:
         """A quarter hour has ended."""
-        self.peak_import_w = max(self.peak_import_w, self.slot_import_wh * 3600 / SLOT_S)
+        import_w = self.slot_import_wh * 3600 / SLOT_S
+        self.peak_import_w = max(self.peak_import_w, import_w)
+        self.day_peak_import_w = max(self.day_peak_import_w, import_w)
         self.slot_import_wh = 0.0
+
+    def close_day(self) -> None:
+        """A day has ended."""
+        self.day_peak_import_w = 0.0
 
     def state(self) -> dict[str, Any]:
         """All sums, as JSON."""

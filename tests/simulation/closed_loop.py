@@ -14,6 +14,7 @@ from hems.domain.site import DeviceId, Site
 from hems.domain.time import Now
 from hems.ports import Planner
 from hems.sim.data import HouseData, Session
+from hems.sim.foresight import FORESIGHT
 from hems.sim.house import SimHouse
 from hems.sim.loop import ClosedLoop
 from hems.sim.outlook import Outlooks, outlooks_for
@@ -99,7 +100,7 @@ def loop_of(
 ) -> tuple[ClosedLoop, RecordingHouse]:
     """A loop as ``hems simulate`` makes it, with a house that remembers; ``outlooks`` replaces the strategy's own."""
     house = RecordingHouse(site, data, seed=SEED, start_at=start_at, unmanaged=strategy == "unmanaged")
-    own = outlooks or outlooks_for(strategy, site, data, seed=SEED, departures="told")
+    own = outlooks or outlooks_for(FORESIGHT.get(strategy), site, data, seed=SEED, departures="told")
     loop = ClosedLoop(
         site,
         house,

@@ -18,6 +18,7 @@ from hems.domain.time import Now
 from hems.runtime.planner import WorkerPlanner
 from hems.runtime.worker_process import spawn
 from hems.sim.data import HouseData, read_folder
+from hems.sim.foresight import INFORMED, OWN, Foresight
 from hems.sim.knowledge import Knowledge, SlotPrices, Truth, replace_future
 from hems.sim.outlook import Outlooks
 from tests.simulation.closed_loop import SEED, SITE, loop_of, two_weeks
@@ -74,20 +75,36 @@ class PeeksAtTheNextCar(Outlooks):
 MakeOutlooks = Callable[[Site, HouseData, Truth | None], Outlooks]
 
 
+def given(truth: Truth | None) -> Foresight:
+    return OWN if truth is None else INFORMED
+
+
 def honest(site: Site, data: HouseData, truth: Truth | None) -> Outlooks:
-    return Outlooks(site=site, data=data, knowledge=Knowledge(site, data, seed=SEED), truth=truth)
+    return Outlooks(
+        site=site, data=data, knowledge=Knowledge(site, data, seed=SEED), truth=truth, foresight=given(truth)
+    )
 
 
 def peeking_at_the_slot(site: Site, data: HouseData, truth: Truth | None) -> Outlooks:
-    return PeeksAtTheSlotUnderWay(site=site, data=data, knowledge=Knowledge(site, data, seed=SEED), truth=truth)
+    return PeeksAtTheSlotUnderWay(
+        site=site, data=data, knowledge=Knowledge(site, data, seed=SEED), truth=truth, foresight=given(truth)
+    )
 
 
 def peeking_at_prices(site: Site, data: HouseData, truth: Truth | None) -> Outlooks:
-    return Outlooks(site=site, data=data, knowledge=PeeksAtTomorrowsPrices(site, data, seed=SEED), truth=truth)
+    return Outlooks(
+        site=site,
+        data=data,
+        knowledge=PeeksAtTomorrowsPrices(site, data, seed=SEED),
+        truth=truth,
+        foresight=given(truth),
+    )
 
 
 def peeking_at_the_car(site: Site, data: HouseData, truth: Truth | None) -> Outlooks:
-    return PeeksAtTheNextCar(site=site, data=data, knowledge=Knowledge(site, data, seed=SEED), truth=truth)
+    return PeeksAtTheNextCar(
+        site=site, data=data, knowledge=Knowledge(site, data, seed=SEED), truth=truth, foresight=given(truth)
+    )
 
 
 @pytest.fixture(scope="module")
