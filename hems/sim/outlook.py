@@ -1,6 +1,5 @@
 """What each strategy expects of the next 48 hours, from what it may know."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,9 +7,9 @@ from hems.domain.forecast import Forecast
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
-from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
+from hems.learning.load import forecast_load
 from hems.sim.data import HouseData
 from hems.sim.knowledge import Departures, Knowledge, Truth, published_until
 
@@ -101,7 +100,7 @@ class Outlooks:
 
     def _load(self, now: Now, grid: SlotGrid) -> Forecast:
         if self.truth is not None:
-            return _certain(self.truth.load_w(grid), grid, now.at)
+            return Forecast.certain(self.truth.load_w(grid), grid=grid, issued_at=now.at)
         history = self.knowledge.history(now.at, "load_w")
         return forecast_load(history, grid=grid, issued_at=now.at, zone=self.site.zone)
 
@@ -111,11 +110,11 @@ class Outlooks:
         if peak_w <= 0:
             return {}
         if self.truth is not None:
-            whole = _certain(self.truth.pv_w(grid), grid, now.at)
+            whole = Forecast.certain(self.truth.pv_w(grid), grid=grid, issued_at=now.at)
         else:
             history = self.knowledge.history(now.at, "pv_w")
             whole = forecast_pv(history, grid=grid, issued_at=now.at, zone=self.site.zone, peak_w=peak_w)
-        return {plant.id: _scaled(whole, plant.peak_w / peak_w) for plant in self.site.pv}
+        return {plant.id: whole.scaled(plant.peak_w / peak_w) for plant in self.site.pv}
 
     def _cars(self, now: Now, grid: SlotGrid) -> list[CarTask]:
         if self.foresees_all and self.truth is not None and self.site.chargers:
@@ -167,21 +166,4 @@ def outlooks_for(strategy: str, site: Site, data: HouseData, *, seed: int, depar
         knowledge=Knowledge(site, data, seed=seed, departures=departures),
         truth=None if strategy == "plan" else Truth(data),
         foresees_all=strategy == "perfect",
-    )
-
-
-def _certain(values_w: Sequence[float], grid: SlotGrid, issued_at: datetime) -> Forecast:
-    values = tuple(values_w)
-    return Forecast(issued_at=issued_at, grid=grid, mean_w=values, p10_w=values, p90_w=values)
-
-
-def _scaled(forecast: Forecast, ratio: float) -> Forecast:
-    if ratio == 1.0:
-        return forecast
-    return Forecast(
-        issued_at=forecast.issued_at,
-        grid=forecast.grid,
-        mean_w=tuple(value * ratio for value in forecast.mean_w),
-        p10_w=tuple(value * ratio for value in forecast.p10_w),
-        p90_w=tuple(value * ratio for value in forecast.p90_w),
     )
