@@ -35,7 +35,11 @@ HOME_ZONE = ZoneInfo("Europe/Paris")
 PRICE_ZONE = ZoneInfo("Europe/Amsterdam")
 HOME_PEAK_W = 5_000.0
 REPORTED = {"april": (date(2024, 4, 1), date(2024, 4, 28)), "november": (date(2024, 11, 15), date(2024, 12, 12))}
-CHOOSING = {"march": (date(2024, 3, 8), date(2024, 3, 31)), "summer": (date(2024, 6, 15), date(2024, 10, 31))}
+CHOOSING = {
+    "spring": (date(2024, 3, 8), date(2024, 5, 14)),
+    "autumn": (date(2024, 7, 24), date(2024, 11, 14)),
+    "late": (date(2025, 1, 24), date(2025, 2, 26)),
+}
 """March begins when a week of history is there."""
 LEADS = {"hour 1": (0, 4), "hours 2-3": (4, 12), "hours 4-6": (12, 24)}
 HISTORY_DAYS = 30

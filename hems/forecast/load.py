@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from hems.domain.forecast import Forecast, SlotHistory
+from hems.domain.forecast import QUANTILE_LEVELS, Degraded, Forecast, SlotHistory
 from hems.domain.time import SlotGrid
 from hems.forecast.series import (
     Sample,
@@ -57,21 +57,20 @@ CARRY_SPAN_S = 1800
 CARRY_FADE_S = 3000.0
 """What the last half hour had above or below its expectation goes on in part: 7 % less error in the first hour."""
 
-TAIL_RATIO = 0.1
-"""Outside the band on each side."""
 BAND_S = 3600
 """Slots that share one band, so that it rests on several values per day."""
 STRANGER_WEIGHT = 0.1
 """Weight of any time of any day in a band, against 1 for yesterday: it matters only while the history is short."""
 
-DEFAULT_W, DEFAULT_P10_W, DEFAULT_P90_W = 400.0, 100.0, 1500.0
+DEFAULT_W = 400.0
+DEFAULT_QUANTILES_W = (60.0, 100.0, 250.0, 1_500.0, 2_500.0)
 """A house nobody measured yet: 3,500 kWh a year, and the range of an average house's half hours."""
 
 
 def forecast_load(history: SlotHistory, *, grid: SlotGrid, issued_at: datetime, zone: ZoneInfo) -> Forecast:
     """Consumption per slot.
 
-    Without any measured value the forecast is a flat 400 W with a band of 100 to 1,500 W.
+    Without any measured value the forecast is a flat 400 W within 60 to 2,500 W.
 
     Args:
         history: measured consumption, >= 0 [W]; what did not end by ``issued_at`` is ignored.
@@ -81,7 +80,7 @@ def forecast_load(history: SlotHistory, *, grid: SlotGrid, issued_at: datetime, 
         zone: the household's local time, for time of day and weekends.
 
     Returns:
-        Mean and 80 % band, finite and >= 0 [W].
+        Value to plan with and quantiles, finite and >= 0 [W].
 
     Raises:
         ValueError: slots of different lengths, or slots that do not divide the day.
@@ -100,18 +99,17 @@ def forecast_load(history: SlotHistory, *, grid: SlotGrid, issued_at: datetime, 
         max(0.0, _centre_w(each, otherwise_w=typical_w) + carried_w * math.exp(-index * grid.slot_s / CARRY_FADE_S))
         for index, each in enumerate(samples)
     )
-    p10_w, p90_w = _bands(samples, known, slots_per_band=max(1, BAND_S // grid.slot_s))
-    return Forecast(issued_at=issued_at, grid=grid, mean_w=mean_w, p10_w=p10_w, p90_w=p90_w)
+    quantiles_w = _bands(samples, known, slots_per_band=max(1, BAND_S // grid.slot_s))
+    return Forecast.of(mean_w, quantiles_w, grid=grid, issued_at=issued_at)
 
 
 def _flat(grid: SlotGrid, *, issued_at: datetime) -> Forecast:
-    count = grid.count
-    return Forecast(
-        issued_at=issued_at,
+    return Forecast.of(
+        [DEFAULT_W] * grid.count,
+        [DEFAULT_QUANTILES_W] * grid.count,
         grid=grid,
-        mean_w=(DEFAULT_W,) * count,
-        p10_w=(DEFAULT_P10_W,) * count,
-        p90_w=(DEFAULT_P90_W,) * count,
+        issued_at=issued_at,
+        degraded=(Degraded.NO_HISTORY,),
     )
 
 
@@ -191,17 +189,14 @@ def _recent_excess_w(seen: WallSeries, now: int, unlike: Sequence[float], *, slo
 
 def _bands(
     samples: Sequence[Sequence[Sample]], known: Sequence[float], *, slots_per_band: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Lower and upper end of the central 80 %, from all values of the slots that share a band."""
+) -> list[Sequence[float]]:
+    """Quantiles of each slot, from all values of the slots that share a band."""
     strangers = weighted_quantiles(((value, 1.0) for value in known), (0.05, 0.5, 0.95))
-    p10_w: list[float] = []
-    p90_w: list[float] = []
+    bands: list[Sequence[float]] = []
     starts = [*range(0, len(samples), slots_per_band), len(samples)]
     for first, end in pairwise(starts):
         weight = STRANGER_WEIGHT * (end - first)
         pooled = [sample for each in samples[first:end] for sample in each]
         pooled.extend((value, weight) for value in strangers)
-        low, high = weighted_quantiles(pooled, (TAIL_RATIO, 1 - TAIL_RATIO))
-        p10_w.extend([low] * (end - first))
-        p90_w.extend([high] * (end - first))
-    return tuple(p10_w), tuple(p90_w)
+        bands.extend([weighted_quantiles(pooled, QUANTILE_LEVELS)] * (end - first))
+    return bands

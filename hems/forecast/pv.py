@@ -46,8 +46,8 @@ FAINT_RATIO = 0.01
 NEIGHBOUR_S = 1800
 """The highest production at a time of day is looked for this far around it: clouds have gaps, and days get longer."""
 
-TAIL_RATIO = 0.08
-"""Quantiles of the past weeks taken for the 80 % band: nominal 84 %, because the same weeks made the mean."""
+BAND_LEVELS = (0.04, 0.08, 0.5, 0.92, 0.96)
+"""Quantiles of the past weeks taken for those of the forecast: further out, because the same weeks made the mean."""
 BAND_S = 3600
 NARROWEST_RATIO = 0.55
 WIDEN_S = 5400.0
@@ -81,7 +81,7 @@ def forecast_pv(
         peak_w: nameplate peak, > 0 [W].
 
     Returns:
-        Mean and 80 % band, finite and >= 0 [W].
+        Value to plan with and quantiles, finite and >= 0 [W].
 
     Raises:
         ValueError: slots of different lengths, slots that do not divide the day, or a peak that is not positive.
@@ -106,15 +106,13 @@ def forecast_pv(
         min(ceiling_w, expected_w * _correction(sky, lead_s=index * grid.slot_s))
         for index, (expected_w, ceiling_w) in enumerate(zip(climate_w, ceilings_w, strict=True))
     )
-    low_w, high_w = _climate_bands(samples, ceilings_w, slots_per_band=max(1, BAND_S // grid.slot_s))
-    p10_w: list[float] = []
-    p90_w: list[float] = []
+    bands_w = _climate_bands(samples, ceilings_w, slots_per_band=max(1, BAND_S // grid.slot_s))
+    quantiles_w: list[list[float]] = []
     for index, mean in enumerate(mean_w):
         narrowing = (1 - NARROWEST_RATIO) * sky.sure_ratio * math.exp(-index * grid.slot_s / WIDEN_S)
-        below_w, above_w = climate_w[index] - low_w[index], high_w[index] - climate_w[index]
-        p10_w.append(max(0.0, mean - (1 - narrowing) * max(0.0, below_w)))
-        p90_w.append(min(ceilings_w[index], mean + (1 - narrowing) * max(0.0, above_w)))
-    return Forecast(issued_at=issued_at, grid=grid, mean_w=mean_w, p10_w=tuple(p10_w), p90_w=tuple(p90_w))
+        moved = [mean + (1 - narrowing) * (band_w - climate_w[index]) for band_w in bands_w[index]]
+        quantiles_w.append([min(max(value, 0.0), ceilings_w[index]) for value in moved])
+    return Forecast.of(mean_w, quantiles_w, grid=grid, issued_at=issued_at)
 
 
 def _highest_by_time_of_day(seen: WallSeries, *, noon_slot: int, slot_s: int, peak_w: float) -> list[float]:
@@ -176,10 +174,9 @@ def _correction(sky: _Sky, *, lead_s: float) -> float:
 
 def _climate_bands(
     samples: Sequence[Sequence[Sample]], ceilings_w: Sequence[float], *, slots_per_band: int
-) -> tuple[list[float], list[float]]:
-    """Lower and upper end of the central 80 % of the last weeks, as shares of the ceiling that slots have in common."""
-    low_w: list[float] = []
-    high_w: list[float] = []
+) -> list[list[float]]:
+    """Quantiles of the last weeks for each slot, as shares of the ceiling that slots of a band have in common."""
+    bands_w: list[list[float]] = []
     for first, end in pairwise([*range(0, len(samples), slots_per_band), len(samples)]):
         weight = STRANGER_WEIGHT * (end - first)
         shares = [(0.0, weight), (1.0, weight)]
@@ -187,7 +184,6 @@ def _climate_bands(
             ceiling_w = ceilings_w[index]
             if ceiling_w > 0:
                 shares.extend((value / ceiling_w, sample_weight) for value, sample_weight in samples[index])
-        low, high = weighted_quantiles(shares, (TAIL_RATIO, 1 - TAIL_RATIO))
-        low_w.extend(low * ceilings_w[index] for index in range(first, end))
-        high_w.extend(high * ceilings_w[index] for index in range(first, end))
-    return low_w, high_w
+        levels = weighted_quantiles(shares, BAND_LEVELS)
+        bands_w.extend([level * ceilings_w[index] for level in levels] for index in range(first, end))
+    return bands_w

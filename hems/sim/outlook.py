@@ -8,9 +8,9 @@ from hems.domain.forecast import Forecast
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
-from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
+from hems.learning.load import forecast_load
 from hems.sim.data import HouseData
 from hems.sim.foresight import OWN, Foresight
 from hems.sim.knowledge import Departures, Knowledge, Truth, published_until
@@ -105,7 +105,7 @@ class Outlooks:
     def _load(self, now: Now, grid: SlotGrid) -> Forecast:
         error_ratio = self.foresight.load_error_ratio
         if self.truth is not None and error_ratio == 0:
-            return _certain(self.truth.load_w(grid), grid, now.at)
+            return Forecast.certain(self.truth.load_w(grid), grid=grid, issued_at=now.at)
         history = self.knowledge.history(now.at, "load_w")
         own = forecast_load(history, grid=grid, issued_at=now.at, zone=self.site.zone)
         return own if self.truth is None else _nearer(own, self.truth.load_w(grid), error_ratio)
@@ -117,12 +117,12 @@ class Outlooks:
             return {}
         error_ratio = self.foresight.pv_error_ratio
         if self.truth is not None and error_ratio == 0:
-            whole = _certain(self.truth.pv_w(grid), grid, now.at)
+            whole = Forecast.certain(self.truth.pv_w(grid), grid=grid, issued_at=now.at)
         else:
             history = self.knowledge.history(now.at, "pv_w")
             own = forecast_pv(history, grid=grid, issued_at=now.at, zone=self.site.zone, peak_w=peak_w)
             whole = own if self.truth is None else _nearer(own, self.truth.pv_w(grid), error_ratio)
-        return {plant.id: _scaled(whole, plant.peak_w / peak_w) for plant in self.site.pv}
+        return {plant.id: whole.scaled(plant.peak_w / peak_w) for plant in self.site.pv}
 
     def _cars(self, now: Now, grid: SlotGrid) -> list[CarTask]:
         if self.truth is not None and self.foresight.cars and self.site.chargers:
@@ -180,11 +180,6 @@ def outlooks_for(
     )
 
 
-def _certain(values_w: Sequence[float], grid: SlotGrid, issued_at: datetime) -> Forecast:
-    values = tuple(values_w)
-    return Forecast(issued_at=issued_at, grid=grid, mean_w=values, p10_w=values, p90_w=values)
-
-
 def _nearer(forecast: Forecast, true_w: Sequence[float], error_ratio: float) -> Forecast:
     """A forecast with part of its error."""
     if error_ratio == 1:
@@ -193,16 +188,4 @@ def _nearer(forecast: Forecast, true_w: Sequence[float], error_ratio: float) -> 
     def moved(values_w: Sequence[float]) -> tuple[float, ...]:
         return tuple(true + error_ratio * (value - true) for value, true in zip(values_w, true_w, strict=True))
 
-    return replace(forecast, mean_w=moved(forecast.mean_w), p10_w=moved(forecast.p10_w), p90_w=moved(forecast.p90_w))
-
-
-def _scaled(forecast: Forecast, ratio: float) -> Forecast:
-    if ratio == 1.0:
-        return forecast
-    return Forecast(
-        issued_at=forecast.issued_at,
-        grid=forecast.grid,
-        mean_w=tuple(value * ratio for value in forecast.mean_w),
-        p10_w=tuple(value * ratio for value in forecast.p10_w),
-        p90_w=tuple(value * ratio for value in forecast.p90_w),
-    )
+    return forecast.mapped(moved)

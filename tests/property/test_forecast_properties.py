@@ -14,6 +14,8 @@ from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
 from hems.forecast.series import wall_positions, weighted_mean, weighted_quantiles
+from hems.learning import load as days_alike
+from hems.learning.wall import grid_positions
 
 HOUR_S = 3600
 ZONE = ZoneInfo("Europe/Amsterdam")
@@ -41,10 +43,14 @@ def _pv(history: SlotHistory, grid: SlotGrid) -> Forecast:
     return forecast_pv(history, grid=grid, issued_at=grid.start_at, zone=ZONE, peak_w=PEAK_W)
 
 
+def _days_alike(history: SlotHistory, grid: SlotGrid) -> Forecast:
+    return days_alike.forecast_load(history, grid=grid, issued_at=grid.start_at, zone=ZONE)
+
+
 def _is_sound(forecast: Forecast) -> bool:
-    rows = list(zip(forecast.p10_w, forecast.mean_w, forecast.p90_w, strict=True))
-    return all(math.isfinite(value) and value >= 0 for row in rows for value in row) and all(
-        low <= high for low, _, high in rows
+    rows = list(zip(*forecast.quantiles_w.values(), strict=True))
+    return all(math.isfinite(value) and value >= 0 for row in (*rows, forecast.mean_w) for value in row) and all(
+        low <= high for row in rows for low, high in pairwise(row)
     )
 
 
@@ -56,6 +62,7 @@ def test_forecasts_are_finite_never_negative_and_their_bands_are_in_order(
     """Goal: a planner can use any forecast. Method: histories with gaps, old ones, ones that reach past the issue."""
     history, grid = _issue(values, start_at, count, delay_h)
     assert _is_sound(_load(history, grid))
+    assert _is_sound(_days_alike(history, grid))
     assert _is_sound(_pv(history, grid))
 
 
@@ -100,6 +107,7 @@ def test_nothing_that_happens_after_the_issue_changes_a_forecast(
     honest, grid = _issue(values, start_at, count, 0)
     with_future = SlotHistory(start_at=start_at, mean_w=[*values, *lies], slot_s=HOUR_S)
     assert _load(honest, grid) == _load(with_future, grid)
+    assert _days_alike(honest, grid) == _days_alike(with_future, grid)
     assert _pv(honest, grid) == _pv(with_future, grid)
 
 
@@ -173,6 +181,7 @@ def test_wall_positions_agree_with_the_zone_at_every_slot(hours: int, count: int
             (local.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days * 96 + local.hour * 4 + local.minute // 15
         )
     assert wall_positions(grid, ZoneInfo(zone)) == expected
+    assert grid_positions(grid, ZoneInfo(zone)).tolist() == expected
 
 
 @given(samples=st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-6, 1e3)), min_size=1, max_size=40))

@@ -38,22 +38,13 @@ class ShortSighted(Outlooks):
         seen = super().at(now)
         count = PLAN_SLOTS
         grid = SlotGrid(start_at=seen.grid.start_at, count=count)
-        load = replace(
-            seen.load, grid=grid, mean_w=seen.load.mean_w[:count], p10_w=seen.load.p10_w[:count],
-            p90_w=seen.load.p90_w[:count],
-        )  # fmt: skip
-        pv = {
-            key: replace(each, grid=grid, mean_w=each.mean_w[:count], p10_w=each.p10_w[:count],
-                         p90_w=each.p90_w[:count])
-            for key, each in seen.pv.items()
-        }  # fmt: skip
         return replace(
             seen,
             grid=grid,
             import_price_eur_per_kwh=seen.import_price_eur_per_kwh[:count],
             export_price_eur_per_kwh=seen.export_price_eur_per_kwh[:count],
-            load=load,
-            pv=pv,
+            load=seen.load.first(count),
+            pv={key: each.first(count) for key, each in seen.pv.items()},
         )
 
 

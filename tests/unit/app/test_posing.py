@@ -32,7 +32,7 @@ LEAVES_AT = START_AT + timedelta(hours=9)
 
 def forecast(power_w: float) -> Forecast:
     series = (power_w,) * GRID.count
-    return Forecast(issued_at=START_AT, grid=GRID, mean_w=series, p10_w=series, p90_w=series)
+    return Forecast.certain(series, grid=GRID, issued_at=START_AT)
 
 
 def outlook(*, cars: tuple[CarTask, ...] = (), outdoor_c: tuple[float, ...] | None = None) -> Outlook:

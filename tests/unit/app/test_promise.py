@@ -23,7 +23,7 @@ GRID = SlotGrid(start_at=START_AT, count=16)
 
 def sure(power_w: float) -> Forecast:
     series = (power_w,) * GRID.count
-    return Forecast(issued_at=START_AT, grid=GRID, mean_w=series, p10_w=series, p90_w=series)
+    return Forecast.certain(series, grid=GRID, issued_at=START_AT)
 
 
 def heat_high_w(site: Site, cycles: Cycles, heat_w: tuple[float, ...]) -> list[float]:
