@@ -16,6 +16,7 @@ from hems.domain.power import ALL_PHASES, VOLTAGE_V, PhaseValues
 from hems.domain.problem import (
     BatteryInput,
     CarInput,
+    CarTarget,
     ChargeMode,
     CircuitInput,
     HeatInput,
@@ -103,7 +104,8 @@ def pose(
             car
             for task in outlook.cars
             if (car := _car(state, seen, task, outlook, now, charging.get(task.device_id), announced)) is not None
-        ),
+        )
+        + tuple(_expected_car(state, task) for task in outlook.expected_cars),
         heat=heat,
         circuits=_circuits(state, outlook.grid),
         change_cost_eur=CHANGE_COST_EUR,
@@ -185,8 +187,29 @@ def _car(
         departure_at=task.departure_at,
         energy_needed_wh=max(0.0, task.session_target_wh - done_wh - given_wh),
         modes=_modes(charger, controllable_w),
+        targets=tuple(
+            CarTarget(
+                at=each.at,
+                energy_wh=max(0.0, each.energy_wh - done_wh - given_wh),
+                probability_ratio=each.probability_ratio,
+            )
+            for each in task.targets
+        ),
         announced_on=_announced_on(announced, task, outlook.grid) if present else (),
         session_energy_wh=done_wh,
+        circuit_id=charger.circuit,
+    )
+
+
+def _expected_car(state: ControlState, task: CarTask) -> CarInput:
+    """A stay that is only likely, with the energy that is to be expected of it."""
+    charger = next(each for each in state.site.chargers if each.id == task.device_id)
+    return CarInput(
+        device_id=task.device_id,
+        arrival_at=task.arrival_at,
+        departure_at=task.departure_at,
+        energy_needed_wh=task.probability_ratio * task.session_target_wh,
+        modes=_modes(charger, plannable_power_w(state)),
         circuit_id=charger.circuit,
     )
 
