@@ -25,7 +25,8 @@ def _with(series: tuple[Any, ...], slot: int, value: float) -> tuple[Any, ...]:
 def _part(plan: Plan, family: str, **changes: object) -> Plan:
     """The plan with its first device of a family changed."""
     first, *others = getattr(plan, family)
-    return replace(plan, **{family: (replace(first, **changes), *others)})
+    changed: dict[str, Any] = {family: (replace(first, **changes), *others)}
+    return replace(plan, **changed)
 
 
 def _power(family: str, slot: int, power_w: float, field: str = "power_w") -> Callable[[Plan], Plan]:
