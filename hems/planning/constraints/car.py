@@ -114,7 +114,7 @@ def _energy(name: str, car: CarInput, planned: CarPlan, slot_h: float) -> Iterat
         if has_wh > most_wh + spare_wh:
             yield f"{name}: {has_wh:.0f} Wh by the end of slot {slot}, {most_wh:.0f} Wh is what it takes"
             return
-        if has_wh < least_wh - spare_wh - POWER_TOLERANCE_W * slot_h * (slot + 1):
+        if has_wh < least_wh - spare_wh:
             yield f"{name}: {has_wh:.0f} Wh by the end of slot {slot}, {least_wh:.0f} Wh is what it gives"
             return
         limit_w = taper_limit_w(car.taper, power_max_w=car.power_max_w, end_wh=most_wh, stored_wh=has_wh - spare_wh)

@@ -90,6 +90,12 @@ def test_the_car_waits_where_the_connection_leaves_less_than_its_smallest_power(
     assert plan.cars[0].power_w == (0.0,) * 4 + (6000.0,) * 4
 
 
+def test_later_the_car_takes_what_there_is_for_only_the_outlook_counts():
+    problem = flat_problem(30, cars=(car(departure_at=START_AT + timedelta(hours=8)),))
+    plan = fallback_plan(replace(problem, import_power_max_w=(3000.0,) * 30))
+    assert plan.cars[0].power_w == (0.0,) * 24 + (3000.0,) * 6
+
+
 def test_the_car_takes_one_phase_where_three_have_no_room():
     room_w = (3000.0,) * 4 + (6000.0,) * 4
     either = car(modes=(ONE_PHASE, THREE_PHASES))
@@ -239,6 +245,19 @@ def test_sun_that_one_phase_cannot_take_is_not_counted_on_by_another():
     assert violations(problem, plan) == ()
     assert plan.cars[0].power_w[0] == pytest.approx(2000.0)
     assert plan.pv[0].production_power_w[0] == pytest.approx(3000.0)
+
+
+def test_a_battery_does_not_buy_instead_of_sun_that_a_fuse_held_back():
+    """12 kW of sun on L1 behind 1 kW a phase; 3 kW into the battery on three phases would let 2 kW of it through."""
+    problem = flat_problem(
+        pv=(replace(SUN, production_power_w=(12_000.0,) * 8, phases=(Phase.L1,)),),
+        batteries=(battery(),),
+        circuits=(circuit(phase_power_max_w=(1000.0,) * 3),),
+    )
+    plan = fallback_plan(problem)
+    assert violations(problem, plan) == ()
+    assert plan.batteries[0].power_w[0] == pytest.approx(1000.0)
+    assert plan.grid_power_w[0] == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -164,6 +164,14 @@ def test_a_room_warms_and_cools_by_its_loss():
     assert plan.heat[0].room_c[-1] == pytest.approx(target_c - (target_c - 20) * math.exp(-2 * 150 / 10_000))
 
 
+def test_a_tank_that_leaks_is_soon_as_cold_as_its_surroundings():
+    """232.6 Wh/K and 2,000 W/K: a time constant of 7 minutes."""
+    pump = heat_pump(room=None, tank=tank(loss_w_per_k=2000.0))
+    plan = _plan(flat_problem(heat=(pump,)))
+    assert plan.heat[0].tank_c[0] == pytest.approx(18 + 32 * math.exp(-500 / 232.6))
+    assert plan.heat[0].tank_c[-1] == pytest.approx(18.0, abs=0.01)
+
+
 def test_a_tank_without_losses_is_a_sum():
     """Two hours of 600 W at a COP of 3, less 300 W tapped: 3 kWh into 232.6 Wh/K."""
     pump = heat_pump(room=None, tank=tank(loss_w_per_k=0.0, draws_w=(300.0,) * 8, temperature_c=46.0))
@@ -280,13 +288,14 @@ def test_a_battery_for_own_sun_stores_the_surplus_alone():
 
 
 def test_a_battery_that_never_sells_covers_the_house_alone():
-    """2 kW of sun over 1 kW of load are sold anyway; all of the battery's 1,500 W go out with them."""
-    problem = flat_problem(load_power_w=(1000.0,) * 8, pv=(_sun(2000.0),), batteries=(battery(sells=False),))
-    covering = _plan(replace(problem, pv=()), batteries=((-1000.0,) * 8,))
+    """2 kW of sun over 1 kW of load are sold anyway; with another battery taking 800 W, 700 of its 1,500 W go too."""
+    keeping, other = battery(sells=False), battery(device_id=DeviceId("other"))
+    problem = flat_problem(load_power_w=(1000.0,) * 8, pv=(_sun(2000.0),), batteries=(keeping, other))
+    covering = _plan(replace(problem, pv=()), batteries=((-1000.0,) * 8, (0.0,) * 8))
     assert _restricted(covering) == []
-    (wish,) = _restricted(_plan(problem, batteries=((-1500.0,) * 2 + (0.0,) * 6,)))
-    assert wish.wish is Wish.SELLING
-    assert wish.shortfall == pytest.approx(750.0)
+    (wish,) = _restricted(_plan(problem, batteries=((-1500.0,) * 2 + (0.0,) * 6, (800.0,) * 8)))
+    assert (wish.wish, wish.device_id) == (Wish.SELLING, "battery")
+    assert wish.shortfall == pytest.approx(350.0)
 
 
 def test_sun_that_does_not_fit_through_the_inverter_is_no_grid_energy():

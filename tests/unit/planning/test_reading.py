@@ -76,6 +76,7 @@ def test_a_pump_goes_on_as_long_as_it_must(state_s: float, slots: tuple[int, int
         ({"deadline_at": START_AT + timedelta(minutes=74)}, (0, 48)),
         ({"deadline_at": START_AT + timedelta(minutes=50)}, tuple(range(49))),
         ({"earliest_at": START_AT + 3 * HOUR}, tuple(range(12, 49))),
+        ({"earliest_at": START_AT + 12.5 * HOUR}, (50,)),
         ({"earliest_at": START_AT + 20 * HOUR}, (80,)),
         ({"earliest_at": START_AT + 10.5 * HOUR, "deadline_at": START_AT + 99 * HOUR}, (42, 43, 44, 48)),
         ({"started_at": START_AT - timedelta(minutes=20)}, (-2,)),
@@ -142,6 +143,10 @@ def test_what_nothing_controls_is_load_less_fixed_sun_and_what_is_under_way():
     with_fuse = plausible(flat_problem(load_power_w=(900.0,) * 8, appliances=(under_way,), circuits=(circuit(),)))
     phases = uncontrolled_phases_w(with_fuse, circuit_members(with_fuse)[0])
     assert [each[2] for each in phases] == [2300.0, 300.0, 300.0]
+    with_sun = plausible(flat_problem(pv=house.pv, circuits=(circuit(), circuit(circuit_id=CircuitId("attic")))))
+    main, attic = circuit_members(with_sun)
+    assert [each[2] for each in uncontrolled_phases_w(with_sun, main)] == pytest.approx([-sun_w / 3] * 3)
+    assert [each[2] for each in uncontrolled_phases_w(with_sun, attic)] == [0.0] * 3
 
 
 def test_a_limit_gives_way_to_what_nothing_controls_and_no_further():
