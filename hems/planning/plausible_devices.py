@@ -21,6 +21,7 @@ from hems.domain.problem import (
     Taper,
 )
 from hems.domain.time import SlotGrid
+from hems.planning.reading import ON_W
 
 EFFICIENCY_MIN_RATIO = 0.05
 """Below it a reading is a mistake; it also keeps the division by the discharge efficiency harmless."""
@@ -212,20 +213,24 @@ def _discharge(discharge: CarDischarge) -> CarDischarge:
 
 
 def heat_of(pump: HeatInput) -> HeatInput:
-    """Powers and levels that it can run at, a room and a tank that physics allows; without either it cannot run."""
+    """Powers and levels that it can run at, a room and a tank that physics allows; without either it cannot run.
+
+    One that can run as slowly as it likes has no runs and rests to keep: running at nearly nothing is resting.
+    """
     lowest_w = power_w(pump.power_min_w)
     highest_w = _running_max_w(lowest_w, power_w(pump.power_max_w)) if pump.room or pump.tank else 0.0
-    levels_w = {clamped(each, 0.0, highest_w) for each in pump.levels_w}
+    levels_w = tuple(sorted({clamped(each, 0.0, highest_w) for each in pump.levels_w} - {0.0}))
+    longest_s = DURATION_PLAUSIBLE_MAX_S if lowest_w > ON_W or levels_w else 0.0
     return replace(
         pump,
         power_min_w=lowest_w,
         power_max_w=highest_w,
-        levels_w=tuple(sorted(each for each in levels_w if each > 0)),
+        levels_w=levels_w,
         room=None if pump.room is None else _room(pump.room),
         tank=None if pump.tank is None else _tank(pump.tank),
         state_s=_duration_s(pump.state_s),
-        min_run_s=_duration_s(pump.min_run_s),
-        min_rest_s=_duration_s(pump.min_rest_s),
+        min_run_s=clamped(pump.min_run_s, 0.0, longest_s),
+        min_rest_s=clamped(pump.min_rest_s, 0.0, longest_s),
         rest_max_s=None if pump.rest_max_s is None else _duration_s(pump.rest_max_s),
         start_cost_eur=price_eur(pump.start_cost_eur),
         phases=_phases(pump.phases),

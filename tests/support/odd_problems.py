@@ -32,7 +32,6 @@ from hems.domain.site import MAIN, CircuitId, DeviceId
 from hems.domain.time import SlotGrid
 from tests.support.problems import START_AT
 
-NO_NUMBER = float("nan")
 PHASES: list[tuple[Phase, ...]] = [ALL_PHASES, ALL_PHASES, (Phase.L1,), (Phase.L2,), (Phase.L1, Phase.L3), ()]
 
 
@@ -287,7 +286,7 @@ class _Odd:
         rng = self.rng
         hygiene = HygieneInput(temperature_c=rng.choice([60.0, 65.0, 500.0]), by_at=START_AT + self._at(-60, 300, 1e5))
         return TankInput(
-            temperature_c=rng.choice([50.0, 44.0, 80.0, NO_NUMBER]),
+            temperature_c=rng.choice([50.0, 44.0, 80.0, 1e12]),
             temperature_min_c=rng.choice([45.0, 45.0, 99.0]),
             temperature_max_c=rng.choice([60.0, 50.0, 20.0]),
             capacity_wh_per_k=rng.choice([232.6, 350.0, 0.0]),

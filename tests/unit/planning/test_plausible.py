@@ -84,6 +84,12 @@ def test_levels_rise_inside_what_the_pump_can_do():
     assert read.levels_w == (700.0, 2500.0)
 
 
+def test_a_pump_that_runs_as_slowly_as_it_likes_has_no_runs_to_keep():
+    modulating, stepped = heat_pump(power_min_w=0.0, min_run_s=1800.0, min_rest_s=900.0), heat_pump(min_run_s=1800.0)
+    read = plausible(flat_problem(heat=(modulating, stepped))).heat
+    assert [(each.min_run_s, each.min_rest_s) for each in read] == [(0.0, 0.0), (1800.0, 0.0)]
+
+
 def test_a_pump_that_heats_nothing_cannot_run():
     (read,) = plausible(flat_problem(heat=(heat_pump(room=None),))).heat
     assert read.power_max_w == 0.0
