@@ -69,8 +69,8 @@ def _is_ordinary(battery: BatteryInput) -> bool:
 
 
 def _exceeded_wh(plan: Plan) -> float:
-    """Beyond the connection; a fuse exceeded may be another's relief."""
-    return sum(each.shortfall for each in plan.unmet if each.wish is Wish.CONNECTION and each.circuit_id is None)
+    """Beyond the connection and every phase of every fuse: what relieves one may load another."""
+    return sum(each.shortfall for each in plan.unmet if each.wish is Wish.CONNECTION)
 
 
 def _charged_wh(plan: Plan) -> float:
