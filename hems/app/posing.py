@@ -1,5 +1,6 @@
 """From the state of the house and its outlook to a planning problem."""
 
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -30,6 +31,9 @@ from hems.domain.time import Now, SlotGrid
 TERMINAL_VALUE_RATIO = 0.5
 """Worth of a stored kWh at the end of the horizon, as a share of the mean purchase price: irrelevant at 48 h, and at
 24 h the best of those tried (design, planner measurements)."""
+
+BAND_DEVIATIONS = 2.56
+"""From the 10 % to the 90 % quantile, in standard deviations of a normal distribution."""
 
 CHANGE_COST_EUR = 0.005
 """Half a cent for each quarter hour in which a device is on that was announced off, or the reverse: what a household
@@ -88,6 +92,7 @@ def pose(
             for load_w, charging_w in zip(own_w, asked_w, strict=True)
         ),
         export_power_max_w=(export_max_w,) * grid.count,
+        net_error_w=_net_error_w(outlook),
         pv=tuple(
             PvInput(
                 device_id=plant.id,
@@ -110,6 +115,19 @@ def pose(
         circuits=_circuits(state, outlook.grid),
         change_cost_eur=CHANGE_COST_EUR,
         known_price_slots=outlook.published_count,
+    )
+
+
+def _net_error_w(outlook: Outlook) -> tuple[float, ...]:
+    """Standard deviation of load less production per slot, by the forecasts' own bands; plants see one sky [W]."""
+    load = outlook.load
+    return tuple(
+        math.hypot(
+            load.p90_w[slot] - load.p10_w[slot],
+            sum(plant.p90_w[slot] - plant.p10_w[slot] for plant in outlook.pv.values()),
+        )
+        / BAND_DEVIATIONS
+        for slot in range(outlook.grid.count)
     )
 
 

@@ -327,6 +327,8 @@ class PlanningProblem:
     import_power_max_w: Series
     """Most that the connection may draw per slot (fuse, contract), >= 0 [W]."""
     export_power_max_w: Series
+    net_error_w: Series = ()
+    """How far off load less production may be: standard deviation per slot, >= 0 [W]; empty: certain."""
     operator_import_max_w: Series | None = None
     """A grid operator's limit on import; None: none is in force."""
     operator_export_max_w: Series | None = None
@@ -366,6 +368,7 @@ class PlanningProblem:
         yield "load_power_w", self.load_power_w
         yield "import_power_max_w", self.import_power_max_w
         yield "export_power_max_w", self.export_power_max_w
+        yield "net_error_w", self.net_error_w or self.load_power_w
         yield "operator_import_max_w", self.operator_import_max_w or self.load_power_w
         yield "operator_export_max_w", self.operator_export_max_w or self.load_power_w
         for plant in self.pv:

@@ -47,6 +47,7 @@ def plausible(problem: PlanningProblem) -> PlanningProblem:
         load_power_w=_flow(problem.load_power_w),
         import_power_max_w=_limit(problem.import_power_max_w),
         export_power_max_w=_limit(problem.export_power_max_w),
+        net_error_w=series_within(problem.net_error_w, 0.0, FORECAST_PLAUSIBLE_MAX_W),
         operator_import_max_w=_optional_limit(problem.operator_import_max_w),
         operator_export_max_w=_optional_limit(problem.operator_export_max_w),
         pv=tuple(pv_of(each) for each in problem.pv),

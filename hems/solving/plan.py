@@ -19,6 +19,7 @@ from hems.planning.reading import connected_ratio
 from hems.solving.constraints.battery import BatteryColumns
 from hems.solving.constraints.car import CarColumns
 from hems.solving.frame import Fixing
+from hems.solving.hedge import hedged
 from hems.solving.house import House, house_of, without_temptation
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
 from hems.solving.program import Arrays, Numbers
@@ -93,7 +94,7 @@ def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
         origin=Origin.SOLVER,
         explanation=explain(problem, house, solution, unit=weights.unit),
     )
-    return Solved(plan=plan, solver=solver)
+    return Solved(plan=hedged(problem, plan), solver=solver)
 
 
 def _bill_eur(problem: PlanningProblem) -> float:

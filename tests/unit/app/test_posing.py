@@ -181,3 +181,11 @@ def test_a_plan_that_breaks_a_rule_is_not_adopted_however_well_it_is_written():
     (event,) = decided.events
     assert isinstance(event, PlanRefused)
     assert "cost: " in event.problem
+
+
+def test_the_forecasts_bands_say_how_far_off_they_may_be():
+    load = replace(forecast(400.0), p05_w=(200.0,) * 4, p10_w=(272.0,) * 4, p90_w=(1_040.0,) * 4, p95_w=(1_100.0,) * 4)
+    sun = replace(forecast(1_000.0), p05_w=(300.0,) * 4, p10_w=(476.0,) * 4, p90_w=(1_500.0,) * 4, p95_w=(1_600.0,) * 4)
+    problem = posed(home_a(), House(), replace(outlook(), load=load, pv={PV: sun}))
+    assert problem.net_error_w == pytest.approx((500.0,) * 4)  # 300 W of load and 400 W of sun
+    assert posed(home_a(), House(), outlook()).net_error_w == (0.0,) * 4
