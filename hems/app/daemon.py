@@ -216,7 +216,7 @@ class Daemon:
         while not clock.wall_is_trusted():
             await clock.sleep_until(clock.monotonic_s() + TRUST_CHECK_S)
         history = self.parts.store.history
-        await self.parts.disk(lambda: self.knowing.load(history, clock.now()))
+        self.house.remember_cars(await self.parts.disk(lambda: self.knowing.load(history, clock.now())))
         self.keeper.recall(self.knowing.plants_asleep(self.house.now()))
         self.planner.wake()
         await asyncio.Event().wait()

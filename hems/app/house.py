@@ -5,7 +5,7 @@ Implements :class:`hems.ports.House`. The tick waits for nothing but the clock a
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from hems.app.overrides import Overrides
 from hems.app.plan_view import plan_view_of
 from hems.app.planner_loop import Planned, PlannerLoop, Situation
 from hems.app.recorder import GRID, Recorder, Seconds
+from hems.app.sessions import SessionWatch
 from hems.app.snapshot import Shown, not_following, snapshot_of
 from hems.app.steering import Steering
 from hems.app.waiting import news_or_time
@@ -33,11 +34,13 @@ from hems.domain.events import Event
 from hems.domain.flex import Envelope, TelemetryMinute
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.reading import CarState, Image
+from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
 from hems.domain.snapshot import PlanView, Snapshot
 from hems.domain.time import Now
 from hems.explain import event_line, is_trouble
 from hems.ports import Clock, DeviceReading
+from hems.store.history import CarSession
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +110,7 @@ class RunningHouse:
         self._slots = Meterage(site)
         self._minutes = Meterage(site, duration_s=60)
         self._seconds = Seconds()
-        self._arrivals_at: dict[DeviceId, datetime] = {}
+        self._cars = SessionWatch()
         self._planned: Planned | None = None
         self._closed: list[DecisionEpisode] = []
         """Since they were last handed to the disk."""
@@ -171,7 +174,7 @@ class RunningHouse:
         return Situation(
             state=self._state,
             seen=seen,
-            known=self._knowing.known(seen, self._arrivals_at, now),
+            known=self._knowing.known(seen, self._cars.arrivals_at, now),
             limits=self.limits,
             overrides=self._last.asked.overrides,
             now=now,
@@ -184,6 +187,11 @@ class RunningHouse:
             _log_event(event, self.site)
         self._recorder.plan(planned.decided.plan)
         self._refresh_envelope(soon=True)
+
+    def remember_cars(self, plugged_at: Mapping[DeviceId, datetime]) -> None:
+        """Since when cars were there that were there when this last ran; those that are there still."""
+        for device_id, at in plugged_at.items():
+            self._cars.remember(device_id, at)
 
     def live(self) -> Ticked:
         """The last tick; there has been one."""
@@ -315,24 +323,36 @@ class RunningHouse:
 
         An override ends where there is no car, however it went.
         """
-        cars = _cars(result)
-        gone = frozenset(self._arrivals_at.keys() - cars - result.estimate.silent)
-        came = cars - self._arrivals_at.keys()
-        for device_id in gone:
-            del self._arrivals_at[device_id]
-        self._arrivals_at |= dict.fromkeys(came, now.at)
-        carless = frozenset(result.estimate.chargers.keys() - cars)
+        chargers = result.estimate.chargers
+        changed = self._cars.see(chargers, now.at, is_dated=now.wall_trusted)
+        for device_id, session in changed.items():
+            self._book_session(device_id, session)
+        carless = frozenset(each for each, values in chargers.items() if values.car is CarState.ABSENT)
         ended = self.overrides.forget_ended(now, carless)
         if ended:
             self._recorder.later(partial(self.overrides.erase, ended))
         unplanned = now.mono_s in result.state.unplanned_since_mono_s.values()
-        if gone or came or ended or unplanned:
+        if changed or ended or unplanned:
             self.planner.wake()
 
-
-def _cars(result: TickResult) -> set[DeviceId]:
-    chargers = result.estimate.chargers
-    return {device_id for device_id, values in chargers.items() if values.car is not CarState.ABSENT}
+    def _book_session(self, device_id: DeviceId, ended: ChargingSession | None) -> None:
+        """A stay that ended goes to what is known and to the disk, one that began to the disk."""
+        if ended is not None:
+            self._knowing.session(device_id, ended)
+            self._recorder.session(
+                CarSession(
+                    device_id=device_id,
+                    plugged_at=ended.plugged_at,
+                    unplugged_at=ended.unplugged_at,
+                    energy_wh=ended.energy_wh,
+                    was_full=ended.was_full,
+                )
+            )
+        here = self._cars.present.get(device_id)
+        if here is not None and here.is_dated:
+            self._recorder.session(
+                CarSession(device_id=device_id, plugged_at=here.plugged_at, unplugged_at=None, energy_wh=here.energy_wh)
+            )
 
 
 def _log_event(event: Event, site: Site) -> None:

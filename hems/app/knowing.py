@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hems.app.measuring import Means, Recent
-from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, prices_on
+from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, expected_cars_at, prices_on
 from hems.app.plan_view import PAST_SLOTS, Measured
 from hems.app.recorder import GRID, LOAD, level_series, power_series, sun_series
 from hems.control.estimate import DEVICE_AGE_MAX_S, Estimate
 from hems.domain.forecast import SlotHistory
 from hems.domain.reading import PvValues, Reading
+from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
 from hems.explain.words import cents, clock
@@ -17,6 +18,10 @@ from hems.forecast.price import PublishedPrices
 from hems.store.history import History
 
 PRICED_SLOTS = 192
+SESSION_MEMORY = timedelta(days=400)
+"""Stays of cars that are read from disk: what the forecast of stays looks at."""
+LEFT_OPEN_MAX = timedelta(days=7)
+"""A car that was there when this last ran, longer ago, is another one by now."""
 DUSK_RATIO = 0.05
 """Of a plant's peak: the mean of the last whole quarter hour before it goes to sleep is less."""
 
@@ -44,10 +49,15 @@ class Knowing:
         self._outdoor = outdoor
         self._source = source
         self._series: dict[str, Recent] = {}
+        self._sessions: dict[DeviceId, list[ChargingSession]] = {}
         self._priced: tuple[datetime, PublishedPrices | None, Prices] | None = None
 
-    def load(self, history: History, now_at: datetime) -> None:
-        """Read the last weeks from disk; called once, off the loop."""
+    def load(self, history: History, now_at: datetime) -> dict[DeviceId, datetime]:
+        """Read the last weeks from disk, and the stays of the last year; called once, off the loop.
+
+        Returns:
+            Since when a car was at a charger when this last ran, where none was seen to leave.
+        """
         end_at = floor_to(now_at, SLOT_S)
         names = [GRID, LOAD]
         for device in self._site.controllables:
@@ -56,6 +66,32 @@ class Knowing:
         for name in names:
             values = history.slots(name, end_at - timedelta(seconds=SLOT_S * MEMORY_SLOTS), end_at)
             self._series[name] = Recent(end_at=end_at, values=list(values), slots_max=MEMORY_SLOTS)
+        return self._load_sessions(history, now_at)
+
+    def _load_sessions(self, history: History, now_at: datetime) -> dict[DeviceId, datetime]:
+        still_there: dict[DeviceId, datetime] = {}
+        for charger in self._site.chargers:
+            rows = history.sessions(charger.id, now_at - SESSION_MEMORY, now_at)
+            ended = {
+                each.plugged_at: ChargingSession(
+                    plugged_at=each.plugged_at,
+                    unplugged_at=each.unplugged_at,
+                    energy_wh=each.energy_wh,
+                    was_full=each.was_full,
+                )
+                for each in rows
+                if each.unplugged_at is not None
+            }
+            ended |= {each.plugged_at: each for each in self._sessions.get(charger.id, ())}
+            self._sessions[charger.id] = list(ended.values())
+            last = rows[-1] if rows else None
+            if last is not None and last.unplugged_at is None and last.plugged_at > now_at - LEFT_OPEN_MAX:
+                still_there[charger.id] = last.plugged_at
+        return still_there
+
+    def session(self, device_id: DeviceId, session: ChargingSession) -> None:
+        """A stay has ended."""
+        self._sessions.setdefault(device_id, []).append(session)
 
     def slot(self, means: Means) -> None:
         """A quarter hour has ended."""
@@ -84,12 +120,14 @@ class Knowing:
 
     def known(self, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime], now: Now) -> Known:
         """Everything for an outlook, immutable."""
+        cars = cars_at(self._site, seen.chargers, arrivals_at, self._sessions, now)
         return Known(
             load=self._history(LOAD, now),
             pv={plant.id: self._history(sun_series(plant.id), now) for plant in self._site.pv},
             spot=self._spot(),
             outdoor=self._outdoor(),
-            cars=cars_at(self._site, seen, arrivals_at, now),
+            cars=cars,
+            expected_cars=expected_cars_at(self._site, seen.chargers, cars, self._sessions, now),
             heat={pump.id: self._history(power_series(pump.id), now) for pump in self._site.heat_pumps},
         )
 

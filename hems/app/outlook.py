@@ -1,18 +1,19 @@
 """What a running house expects of the hours ahead: its own measurements, published prices, weather, the cars at it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hems.control.cars import CAR_DONE_WH, missed_departure_at
-from hems.control.estimate import Estimate
 from hems.control.headroom import nameplate_w
 from hems.domain.forecast import Forecast, SlotHistory
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.reading import CarState, ChargerValues
+from hems.domain.session import ChargingSession
 from hems.domain.site import CarHabit, Charger, DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to, next_local_time
+from hems.forecast.car import forecast_arrivals, forecast_stay
 from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
@@ -37,6 +38,7 @@ class Known:
     outdoor: SlotHistory | None
     """Expected outdoor temperature per slot [degrees C]; None: nobody knows."""
     cars: tuple[CarTask, ...]
+    expected_cars: tuple[CarTask, ...] = ()
     heat: Mapping[DeviceId, SlotHistory] = field(default_factory=dict)
     """What each heat pump drew."""
 
@@ -65,6 +67,7 @@ def outlook_at(site: Site, known: Known, now: Now) -> Outlook:
         load=forecast_load(known.load, grid=grid, issued_at=now.at, zone=site.zone),
         pv=_pv(site, known, grid, now),
         cars=known.cars,
+        expected_cars=known.expected_cars,
         heat={
             pump_id: forecast_load(drawn, grid=grid, issued_at=now.at, zone=site.zone)
             for pump_id, drawn in known.heat.items()
@@ -104,31 +107,103 @@ def prices_on(site: Site, spot: PublishedPrices | None, grid: SlotGrid, now: Now
     )
 
 
-def cars_at(site: Site, seen: Estimate, arrivals_at: Mapping[DeviceId, datetime], now: Now) -> tuple[CarTask, ...]:
-    """Tasks of the cars that are plugged in, by the habits of the household.
+def cars_at(
+    site: Site,
+    chargers: Mapping[DeviceId, ChargerValues],
+    arrivals_at: Mapping[DeviceId, datetime],
+    sessions: Mapping[DeviceId, Sequence[ChargingSession]],
+    now: Now,
+) -> tuple[CarTask, ...]:
+    """Tasks of the cars that are plugged in, by what the household has told and by the stays that were seen.
+
+    What the household has told holds; what was seen says which other ends are likely. Where it has told nothing, a car
+    is planned for what was seen, and where that is too little as well, it has no task and charges at once.
 
     Args:
         site: chargers with their habits.
-        seen: this tick's estimate.
+        chargers: what those say that answer.
         arrivals_at: since when a car has been seen at each charger.
+        sessions: stays that have ended, by charger.
         now: this moment.
     """
     tasks: list[CarTask] = []
     for charger in site.chargers:
-        values = seen.chargers.get(charger.id)
-        if charger.habit is None or values is None or values.car is CarState.ABSENT:
+        values = chargers.get(charger.id)
+        if values is None or values.car is CarState.ABSENT:
             continue
         arrival_at = min(arrivals_at.get(charger.id, now.at), now.at)
-        late_at = _late_departure_at(charger, charger.habit, values, arrival_at, site.zone, now)
+        found = forecast_stay(
+            sessions.get(charger.id, ()),
+            habit=charger.habit,
+            arrived_at=arrival_at,
+            charged_wh=values.session_energy_wh,
+            now_at=now.at,
+            zone=site.zone,
+        )
+        if found is None:
+            continue
+        departure_at, target_wh = found.departure_at, found.energy_wh
+        if charger.habit is not None:
+            late_at = _late_departure_at(charger, charger.habit, values, arrival_at, site.zone, now)
+            departure_at = late_at or next_local_time(now.at, charger.habit.departure_s, site.zone)
+            target_wh = charger.habit.energy_wh
         tasks.append(
             CarTask(
                 device_id=charger.id,
                 arrival_at=arrival_at,
-                departure_at=late_at or next_local_time(now.at, charger.habit.departure_s, site.zone),
-                session_target_wh=charger.habit.energy_wh,
+                departure_at=departure_at,
+                session_target_wh=target_wh,
+                ends=found.ends,
             )
         )
     return tuple(tasks)
+
+
+def expected_cars_at(
+    site: Site,
+    chargers: Mapping[DeviceId, ChargerValues],
+    present: Sequence[CarTask],
+    sessions: Mapping[DeviceId, Sequence[ChargingSession]],
+    now: Now,
+) -> tuple[CarTask, ...]:
+    """Tasks of the cars that are likely to come within the horizon, where enough stays were seen.
+
+    A car that is there is taken to leave first, when half of its likely ends have come. One that stays without a task
+    says nothing of when the next one comes.
+    """
+    until_at = floor_to(now.at, SLOT_S) + timedelta(seconds=SLOT_S * HORIZON_SLOTS)
+    found: list[CarTask] = []
+    for charger in site.chargers:
+        values = chargers.get(charger.id)
+        task = next((each for each in present if each.device_id == charger.id), None)
+        if values is None or (values.car is not CarState.ABSENT and task is None):
+            continue
+        free_at = now.at if task is None else max(now.at, _likely_gone_at(task))
+        arrivals = forecast_arrivals(
+            sessions.get(charger.id, ()), free_at=free_at, now_at=now.at, until_at=until_at, zone=site.zone
+        )
+        found.extend(
+            CarTask(
+                device_id=charger.id,
+                arrival_at=each.arrival_at,
+                departure_at=each.departure_at,
+                session_target_wh=each.energy_wh,
+                probability_ratio=each.probability_ratio,
+            )
+            for each in arrivals
+        )
+    return tuple(found)
+
+
+def _likely_gone_at(task: CarTask) -> datetime:
+    """When half of the likely ends have come, and not before the one that is planned for."""
+    reached, gone_at = 0.0, task.departure_at
+    for end in task.ends:
+        if reached >= 0.5:
+            break
+        reached += end.probability_ratio
+        gone_at = max(gone_at, end.at)
+    return gone_at
 
 
 def _late_departure_at(

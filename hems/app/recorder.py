@@ -11,7 +11,7 @@ from hems.domain.flex import TelemetryMinute
 from hems.domain.plan import Plan
 from hems.ports import Offload
 from hems.store.columns import Chunk
-from hems.store.history import SlotValue
+from hems.store.history import CarSession, SlotValue
 from hems.store.house_store import HouseStore
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,10 @@ class Recorder:
     def plan(self, plan: Plan) -> None:
         """A plan that was adopted."""
         self.later(lambda: self._store.history.put_plan(plan))
+
+    def session(self, session: CarSession) -> None:
+        """A car that came, or a stay that ended."""
+        self.later(lambda: self._store.history.put_session(session))
 
     def later(self, work: Callable[[], object]) -> None:
         """Do this in the store's thread, after what waits already."""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from hems.domain.forecast import SlotHistory
+from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, SlotGrid, civil_day, floor_to, local_day, unix_s
 from hems.sim.data import HouseData, Session
@@ -91,7 +92,7 @@ class Knowledge:
         self._data = data
         self._zone = site.zone
         self._seed = seed
-        self._departures = departures
+        self.departures: Departures = departures
         self._history_slots = data.grid.count if history_days is None else history_days * DAY_SLOTS
         self._first_charger = site.chargers[0].id if site.chargers else None
         self._measured: dict[str, list[float | None]] = {
@@ -130,12 +131,21 @@ class Knowledge:
 
         None while no car is there, and always when departures are to be learned.
         """
-        if self._departures == "learned" or charger != self._first_charger:
+        if self.departures == "learned" or charger != self._first_charger:
             return None
         for session in self._data.sessions:
             if session.plugin_at <= now < session.plugout_at:
                 return CarTold(energy_wh=session.energy_wh, departure_at=session.plugout_at)
         return None
+
+    def stays(self, now: datetime) -> list[ChargingSession]:
+        """What the first charger has seen: stays that have ended, with what cars took that were not held back."""
+        since_at = now - timedelta(seconds=SLOT_S * self._history_slots)
+        return [
+            ChargingSession(plugged_at=each.plugin_at, unplugged_at=each.plugout_at, energy_wh=each.energy_wh)
+            for each in self._data.sessions
+            if since_at <= each.plugin_at and each.plugout_at <= now
+        ]
 
     def weather_forecast(self, now: datetime, grid: SlotGrid) -> WeatherForecast:
         """Forecast of the hour: measured weather plus a seeded error that grows with the lead time.

@@ -104,6 +104,9 @@ class ClosedLoop:
             for device_id, reading in image.chargers.items()
             if reading.value is not None and reading.value.car is not CarState.ABSENT
         )
+        if self._outlooks is not None:
+            values = {each: reading.value for each, reading in image.chargers.items() if reading.value is not None}
+            self._outlooks.see_cars(values, now)
         if self._desk is not None and (self.house.elapsed_s % SLOT_S == 0 or cars != self._cars_planned):
             events = self._replan(image, now)
             self._cars_planned = cars
@@ -146,6 +149,7 @@ class ClosedLoop:
             "plan": None if self.plan is None else json.loads(wire.fast_json(self.plan)),
             "counts": asdict(self.counts),
             "cars_planned": sorted(self._cars_planned),
+            "cars_seen": None if self._outlooks is None else self._outlooks.state(),
             "checkers": self.checkers.state(),
             "days": [asdict(each) for each in self.days],
         }
@@ -158,6 +162,8 @@ class ClosedLoop:
         self.plan = None if plan is None else wire.parse(Plan, json.dumps(plan), source="checkpoint")
         self.counts = Counts(**snapshot["counts"])
         self._cars_planned = frozenset(snapshot["cars_planned"])
+        if self._outlooks is not None:
+            self._outlooks.restore(snapshot["cars_seen"])
         self.checkers.restore(snapshot["checkers"])
         self.days = [DayEnd(**each) for each in snapshot["days"]]
 

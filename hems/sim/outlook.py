@@ -1,11 +1,18 @@
 """What each strategy expects of the next 48 hours, from what it may know."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
+from hems import wire
+from hems.app.outlook import cars_at, expected_cars_at
+from hems.app.sessions import OpenSession, SessionWatch
 from hems.domain.forecast import Forecast
 from hems.domain.outlook import CarTask, Outlook
+from hems.domain.reading import ChargerValues
+from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
 from hems.forecast.load import forecast_load
@@ -39,6 +46,14 @@ class PriceAhead:
         return self.import_eur_per_kwh[part], self.export_eur_per_kwh[part], published
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenCars:
+    """Of a checkpoint."""
+
+    present: dict[DeviceId, OpenSession]
+    stays: dict[DeviceId, list[ChargingSession]] | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Outlooks:
     """Makes outlooks for one strategy of one house. Predicts prices once for each publication."""
@@ -51,6 +66,29 @@ class Outlooks:
     foresight: Foresight = OWN
     """What of the truth it is given."""
     _price_curve: PriceAhead | None = None
+    _watch: SessionWatch = field(default_factory=SessionWatch)
+    _chargers: Mapping[DeviceId, ChargerValues] = field(default_factory=dict)
+    _stays: dict[DeviceId, list[ChargingSession]] | None = None
+    """Stays that have ended: those of the data before the run, then those of the run; None before the first look."""
+
+    def see_cars(self, chargers: Mapping[DeviceId, ChargerValues], now: Now) -> None:
+        """What chargers say now, at each tick: departures are learned from it."""
+        if self._stays is None:
+            self._stays = {each.id: self.knowledge.stays(now.at) for each in self.site.chargers[:1]}
+        self._chargers = chargers
+        for device_id, ended in self._watch.see(chargers, now.at).items():
+            if ended is not None:
+                self._stays.setdefault(device_id, []).append(ended)
+
+    def state(self) -> dict[str, Any]:
+        """What was seen of cars, as JSON."""
+        seen: dict[str, Any] = json.loads(wire.fast_json(SeenCars(present=self._watch.present, stays=self._stays)))
+        return seen
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of :meth:`state`."""
+        seen = wire.parse(SeenCars, json.dumps(state), source="checkpoint")
+        self._watch.present, self._stays = dict(seen.present), seen.stays
 
     def __post_init__(self) -> None:
         if self.truth is None and not self.foresight.is_own:
@@ -62,6 +100,7 @@ class Outlooks:
         left = self.data.grid.count - self.data.slot_index(start_at)
         grid = SlotGrid(start_at=start_at, count=min(self.foresight.horizon_slots, left))
         buy, sell, published = self._prices(now, grid)
+        cars = tuple(self._cars(now, grid))
         return Outlook(
             grid=grid,
             import_price_eur_per_kwh=buy,
@@ -69,7 +108,8 @@ class Outlooks:
             published_count=published,
             load=self._load(now, grid),
             pv=self._pv(now, grid),
-            cars=tuple(self._cars(now, grid)),
+            cars=cars,
+            expected_cars=() if self.foresight.cars else self._expected_cars(cars, now),
             outdoor_c=self._outdoor_c(now, grid) if self.site.heat_pumps else None,
         )
 
@@ -135,6 +175,8 @@ class Outlooks:
                 )
                 for session in self.truth.sessions(now.at, grid.end_at)
             ]
+        if self.knowledge.departures == "learned":
+            return list(cars_at(self.site, self._chargers, self._watch.arrivals_at, self._stays or {}, now))
         tasks = []
         for charger in self.site.chargers:
             told = self.knowledge.car_told(now.at, charger.id)
@@ -148,6 +190,9 @@ class Outlooks:
                     )
                 )
         return tasks
+
+    def _expected_cars(self, present: Sequence[CarTask], now: Now) -> tuple[CarTask, ...]:
+        return expected_cars_at(self.site, self._chargers, present, self._stays or {}, now)
 
     def _outdoor_c(self, now: Now, grid: SlotGrid) -> tuple[float, ...] | None:
         if self.truth is not None and self.foresight.weather:

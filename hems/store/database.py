@@ -10,8 +10,8 @@ from typing import Any
 
 from hems.store.findings import Findings
 
-VERSION = 1
-"""Of the tables, kept as ``user_version``; 0 is a new file."""
+VERSION = 2
+"""Of the tables, kept as ``user_version``; 0 is a new file. A file of an earlier version gets the tables it lacks."""
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY")
 CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 """After the tables were made: from then on the file alone can be read, which is all that a read-only disk allows."""
@@ -202,9 +202,9 @@ class Database:
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise _damaged("the check of the file failed")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in (0, VERSION):
+        if version > VERSION:
             raise _damaged(f"its tables are of version {version}, not {VERSION}")
-        if writable and version == 0:
+        if writable and version < VERSION:
             for table in self._tables:
                 for statement in table.create():
                     connection.execute(statement)

@@ -28,7 +28,9 @@ PLAN_MAX_BYTES = 10 << 20
 SLOT = Table(name="slot", key=("start_s", "series"), values=("value",), unsaved_max=20_000)
 SPOT = Table(name="spot", key=("area", "start_s"), values=("eur_per_kwh", "source", "fetched_s"), unsaved_max=20_000)
 PLAN = Table(name="plan", key=("issued_us",), values=("deflated",), unsaved_max=200)
-SESSION = Table(name="session", key=("device", "plugged_s"), values=("unplugged_s", "energy_wh"), unsaved_max=1_000)
+SESSION = Table(
+    name="stay", key=("device", "plugged_s"), values=("unplugged_s", "energy_wh", "was_full"), unsaved_max=1_000
+)
 TABLES = (SLOT, SPOT, PLAN, SESSION)
 
 
@@ -64,6 +66,8 @@ class CarSession:
     unplugged_at: datetime | None
     energy_wh: float
     """Charged so far, AC side."""
+    was_full: bool = False
+    """The car took no more when it was last seen."""
 
 
 class History:
@@ -140,7 +144,13 @@ class History:
     def put_session(self, session: CarSession) -> bool:
         """Add a session, or replace what was kept of it; as :meth:`put_slots`."""
         unplugged_s = None if session.unplugged_at is None else _seconds(session.unplugged_at)
-        row = (session.device_id, _seconds(session.plugged_at), unplugged_s, float(session.energy_wh))
+        row = (
+            session.device_id,
+            _seconds(session.plugged_at),
+            unplugged_s,
+            float(session.energy_wh),
+            int(session.was_full),
+        )
         return self._database.put(SESSION, [row])
 
     def sessions(self, device_id: DeviceId, start_at: datetime, end_at: datetime) -> list[CarSession]:
@@ -156,8 +166,9 @@ class History:
                 plugged_at=from_unix_s(plugged_s),
                 unplugged_at=None if unplugged_s is None else from_unix_s(unplugged_s),
                 energy_wh=energy_wh,
+                was_full=bool(was_full),
             )
-            for _, plugged_s, unplugged_s, energy_wh in rows
+            for _, plugged_s, unplugged_s, energy_wh, was_full in rows
         ]
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Cars and the plan in the running daemon: nothing is bought before a plan knows the car, and one is made soon."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,13 @@ import pytest
 from hems.domain.command import ChargeCurrent
 from hems.domain.flex import Setpoint
 from hems.domain.site import CarHabit, Site
+from hems.runtime.files import SystemFiles
 from hems.sim import virtual_time
+from hems.sim.virtual_time import VirtualClock
+from hems.store.history import CarSession
+from hems.store.house_store import HouseStore
 from tests.support.houses import CHARGER, home_b
-from tests.support.living import Living, living
+from tests.support.living import BALLAST_BYTES, Living, living
 from tests.support.simulated import START_AT, flat_data, stay
 
 
@@ -137,3 +142,48 @@ def test_a_late_car_takes_no_more_than_an_aggregator_was_promised(tmp_path: Path
 def charged_wh(house: Living) -> float:
     """Since the car was plugged in."""
     return house.daemon.house.live().result.estimate.chargers[CHARGER].session_energy_wh
+
+
+def test_a_stay_is_kept_when_it_ends_and_when_it_only_began(tmp_path: Path) -> None:
+    site = home_b()
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(0.1, 0.2, 1.0), stay(0.5, 9.0, 6.0)))
+
+    async def main() -> None:
+        async with living(site, data, tmp_path, start_at=START_AT) as house:
+            await house.until(0.6 * 3_600.0)
+            first, second = house.daemon.parts.store.history.sessions(CHARGER, START_AT, START_AT + timedelta(days=1))
+            assert first.unplugged_at is not None
+            assert first.was_full
+            assert first.energy_wh == pytest.approx(1_000, abs=1)
+            assert (first.unplugged_at - first.plugged_at).total_seconds() == pytest.approx(720, abs=5)
+            assert second.unplugged_at is None
+
+    virtual_time.run(main())
+
+
+def test_a_car_of_which_nothing_was_told_is_planned_by_what_was_seen(tmp_path: Path) -> None:
+    """Ten nights are on disk: on the eleventh it waits for the cheap hours instead of charging at once."""
+    site = home_b()
+    site = replace(site, chargers=(replace(site.chargers[0], habit=None),))
+    data = flat_data(site, days=4, load_w=600.0, pv_w=0.0, sessions=(stay(0.0, 10.0, 6.0),))
+
+    async def main() -> None:
+        store = HouseStore(tmp_path, SystemFiles(tmp_path), VirtualClock(START_AT), ballast_bytes=BALLAST_BYTES)
+        for day in range(1, 11):
+            plugged_at = START_AT - timedelta(days=day)
+            store.history.put_session(
+                CarSession(
+                    device_id=CHARGER,
+                    plugged_at=plugged_at,
+                    unplugged_at=plugged_at + timedelta(hours=10),
+                    energy_wh=6_000.0,
+                    was_full=True,
+                )
+            )
+        store.close()
+        async with living(site, data, tmp_path, start_at=START_AT) as house:
+            await house.until(120.0)
+            car = next(each for each in house.daemon.house.snapshot().devices if each.id == CHARGER)
+            assert car.reason_code == "waits_for_price"
+
+    virtual_time.run(main())

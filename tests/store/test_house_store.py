@@ -3,9 +3,10 @@
 import errno
 import os
 import random
+import sqlite3
 import subprocess
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hems.domain.site import DeviceId
 from hems.runtime.files import SystemFiles
 from hems.store.ballast import BallastFiles
 from hems.store.findings import Findings
-from hems.store.history import CarSession, SpotPrice
+from hems.store.history import CarSession, History, SlotValue, SpotPrice
 from hems.store.house_store import HouseStore
 from tests.support.crash_files import CrashFiles
 from tests.support.stores import CHARGER, FOREVER_AT, START_AT, StillClock, chunk, episode, minute, override, slot_value
@@ -241,7 +242,9 @@ def test_prices_plans_and_sessions_are_kept_by_their_time(tmp_path: Path):
     assert history.spot("NL", START_AT + timedelta(microseconds=1), START_AT + HOUR) == [spot(1), spot(2), spot(3)]
     assert history.spot("DE-LU", START_AT, START_AT + HOUR) == []
     plugged = CarSession(device_id=CHARGER, plugged_at=START_AT, unplugged_at=None, energy_wh=0.0)
-    gone = CarSession(device_id=CHARGER, plugged_at=START_AT, unplugged_at=START_AT + HOUR, energy_wh=7_000.0)
+    gone = CarSession(
+        device_id=CHARGER, plugged_at=START_AT, unplugged_at=START_AT + HOUR, energy_wh=7_000.0, was_full=True
+    )
     history.put_session(plugged)
     assert history.sessions(CHARGER, START_AT, FOREVER_AT) == [plugged]
     history.put_session(gone)
@@ -264,3 +267,22 @@ def test_the_ballast_is_given_up_once_and_the_write_is_tried_again(code: int):
     assert files.size("ballast") is None
     assert not kept.release()
     assert [each.place for each in findings.found] == ["ballast"]
+
+
+def test_a_history_of_an_earlier_version_keeps_what_it_has_and_gets_the_tables_it_lacks(tmp_path: Path):
+    path = tmp_path / "history.sqlite"
+    before = History(path, Findings())
+    before.put_slots([SlotValue(series="load_w", start_at=START_AT, value=400.0)])
+    before.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE stay")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    findings = Findings()
+    history = History(path, findings)
+    gone = CarSession(device_id=CHARGER, plugged_at=START_AT, unplugged_at=START_AT + HOUR, energy_wh=7_000.0)
+    assert history.put_session(gone)
+    assert history.sessions(CHARGER, START_AT, FOREVER_AT) == [gone]
+    assert history.slots("load_w", START_AT, START_AT + HOUR)[0] == 400.0
+    assert not findings.found
+    history.close()

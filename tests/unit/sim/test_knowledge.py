@@ -209,3 +209,11 @@ def test_a_lying_future_differs_in_all_that_may_not_be_known():
         assert (before[known:] != after[known:]).all()
     assert lie.sessions[0] == data.sessions[0]
     assert not set(lie.sessions[1:]) & set(data.sessions)
+
+
+def test_stays_are_known_once_they_have_ended():
+    knowledge = Knowledge(SITE, year(), seed=1, departures="learned")
+    ends_at = START_AT + timedelta(hours=18)
+    assert knowledge.stays(ends_at - timedelta(seconds=1)) == []
+    (stay,) = knowledge.stays(ends_at)
+    assert (stay.unplugged_at, stay.energy_wh) == (ends_at, 5_000.0)
