@@ -153,7 +153,7 @@ def cars_at(
                 arrival_at=arrival_at,
                 departure_at=departure_at,
                 session_target_wh=target_wh,
-                targets=found.targets,
+                ends=found.ends,
             )
         )
     return tuple(tasks)
@@ -198,11 +198,11 @@ def expected_cars_at(
 def _likely_gone_at(task: CarTask) -> datetime:
     """When half of the likely ends have come, and not before the one that is planned for."""
     reached, gone_at = 0.0, task.departure_at
-    for target in task.targets:
+    for end in task.ends:
         if reached >= 0.5:
             break
-        reached += target.probability_ratio
-        gone_at = max(gone_at, target.at)
+        reached += end.probability_ratio
+        gone_at = max(gone_at, end.at)
     return gone_at
 
 

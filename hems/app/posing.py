@@ -211,7 +211,7 @@ def _car(
                 energy_wh=max(0.0, each.energy_wh - done_wh - given_wh),
                 probability_ratio=each.probability_ratio,
             )
-            for each in task.targets
+            for each in task.ends
         ),
         announced_on=_announced_on(announced, task, outlook.grid) if present else (),
         session_energy_wh=done_wh,

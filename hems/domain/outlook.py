@@ -10,7 +10,7 @@ from hems.domain.time import SlotGrid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CarTarget:
+class StayEnd:
     """One way in which a stay may end."""
 
     at: datetime
@@ -31,11 +31,11 @@ class CarTask:
     departure_at: datetime
     session_target_wh: float
     """Energy of the whole session, AC side [Wh]."""
-    targets: tuple[CarTarget, ...] = ()
+    ends: tuple[StayEnd, ...] = ()
     """All the ends that are likely, by time; empty where the household has told the one above.
 
     The energy that is expected to be missing at departure is the sum of ``probability * max(0, energy - charged by
-    at)``, and the car is ready with the probability of all targets that are met."""
+    at)``, and the car is ready with the probability of all ends that are met."""
     probability_ratio: float = 1.0
     """How likely the car comes at all, 0..1; 1 for one that is there."""
 

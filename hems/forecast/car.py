@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hems.domain.outlook import CarTarget
+from hems.domain.outlook import StayEnd
 from hems.domain.session import ChargingSession
 from hems.domain.site import CarHabit
 from hems.domain.time import (
@@ -80,7 +80,7 @@ ENERGY_SHARES = (0.5, 0.9, 1.0)
 class StayForecast:
     """How a stay may end. ``sessions`` says how many stays of the past speak."""
 
-    targets: tuple[CarTarget, ...]
+    ends: tuple[StayEnd, ...]
     """By time; probabilities add up to 1."""
     departures_at: tuple[datetime, ...]
     """Quantiles of ``DEPARTURE_LEVELS``, after the moment of the forecast."""
@@ -156,7 +156,7 @@ def forecast_stay(
         ((unix_s(each.departure_at), each.weight) for each in open_votes), DEPARTURE_LEVELS
     )
     return StayForecast(
-        targets=_targets(open_votes, now_at),
+        ends=_ends(open_votes, now_at),
         departures_at=tuple(map(from_unix_s, departures_s)),
         energies_wh=tuple(weighted_quantiles(((each.energy_wh, each.weight) for each in open_votes), ENERGY_LEVELS)),
         sessions=len(past),
@@ -323,8 +323,8 @@ def _days_later(votes: Sequence[_Vote], now_at: datetime) -> list[_Vote]:
     return found
 
 
-def _targets(votes: Sequence[_Vote], now_at: datetime) -> tuple[CarTarget, ...]:
-    """All votes in a few targets that are a little earlier and larger than they."""
+def _ends(votes: Sequence[_Vote], now_at: datetime) -> tuple[StayEnd, ...]:
+    """All votes in a few ends that are a little earlier and larger than they."""
     earliest_at = floor_to(now_at, SLOT_S) + timedelta(seconds=SLOT_S)
     found: dict[tuple[datetime, float], float] = {}
     total = sum(each.weight for each in votes)
@@ -333,8 +333,7 @@ def _targets(votes: Sequence[_Vote], now_at: datetime) -> tuple[CarTarget, ...]:
             key = (at, round(piece[-1].energy_wh))
             found[key] = found.get(key, 0.0) + sum(each.weight for each in piece) / total
     return tuple(
-        CarTarget(at=at, energy_wh=energy_wh, probability_ratio=ratio)
-        for (at, energy_wh), ratio in sorted(found.items())
+        StayEnd(at=at, energy_wh=energy_wh, probability_ratio=ratio) for (at, energy_wh), ratio in sorted(found.items())
     )
 
 

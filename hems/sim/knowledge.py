@@ -140,10 +140,11 @@ class Knowledge:
 
     def stays(self, now: datetime) -> list[ChargingSession]:
         """What the first charger has seen: stays that have ended, with what cars took that were not held back."""
+        since_at = now - timedelta(seconds=SLOT_S * self._history_slots)
         return [
             ChargingSession(plugged_at=each.plugin_at, unplugged_at=each.plugout_at, energy_wh=each.energy_wh)
             for each in self._data.sessions
-            if each.plugout_at <= now
+            if since_at <= each.plugin_at and each.plugout_at <= now
         ]
 
     def weather_forecast(self, now: datetime, grid: SlotGrid) -> WeatherForecast:

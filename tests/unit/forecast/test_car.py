@@ -64,18 +64,18 @@ def test_a_car_at_noon_of_a_sunday_is_not_taken_for_one_of_an_evening():
 
 def test_probabilities_of_all_ends_add_up_to_one_and_lie_ahead():
     now_at = local(70, 17.5)
-    targets = at_plug_in(commuter(70), now_at).targets
-    assert sum(each.probability_ratio for each in targets) == pytest.approx(1.0)
-    assert all(each.at > now_at and each.energy_wh > 0 for each in targets)
-    assert list(targets) == sorted(targets, key=lambda each: each.at)
-    assert len(targets) <= 18
+    ends = at_plug_in(commuter(70), now_at).ends
+    assert sum(each.probability_ratio for each in ends) == pytest.approx(1.0)
+    assert all(each.at > now_at and each.energy_wh > 0 for each in ends)
+    assert list(ends) == sorted(ends, key=lambda each: each.at)
+    assert len(ends) <= 18
 
 
 def test_the_ends_cover_an_early_departure_that_one_stay_in_five_has_had():
     dice = random.Random(3)
     past = [stay(day, 17.5, 20.0 if dice.random() < 0.2 else 31.5, 8_000.0) for day in range(100)]
-    targets = at_plug_in(past, local(100, 17.5)).targets
-    early = sum(each.probability_ratio for each in targets if hours_after(each.at, 100) < 24)
+    ends = at_plug_in(past, local(100, 17.5)).ends
+    early = sum(each.probability_ratio for each in ends if hours_after(each.at, 100) < 24)
     assert early == pytest.approx(0.2, abs=0.1)
 
 
@@ -88,7 +88,7 @@ def test_what_is_refuted_does_not_vote():
     assert found is not None
     assert hours_after(found.departures_at[1], 60) > 29
     assert found.energies_wh[0] == 12_000
-    assert all(each.at > local(60, 21.0) and each.energy_wh > 6_000 for each in found.targets)
+    assert all(each.at > local(60, 21.0) and each.energy_wh > 6_000 for each in found.ends)
 
 
 def test_a_car_that_outstays_all_others_leaves_at_a_usual_time_of_another_day():
@@ -96,7 +96,7 @@ def test_a_car_that_outstays_all_others_leaves_at_a_usual_time_of_another_day():
     now_at = local(69, 12.0)
     found = forecast_stay(past, habit=None, arrived_at=local(60, 17.5), charged_wh=90_000.0, now_at=now_at, zone=ZONE)
     assert found is not None
-    assert all(now_at < each.at <= now_at + timedelta(days=1) for each in found.targets)
+    assert all(now_at < each.at <= now_at + timedelta(days=1) for each in found.ends)
     assert hours_after(found.departures_at[3], 69) == pytest.approx(31.5, abs=0.3)
     assert found.energies_wh[0] > 90_000
 
