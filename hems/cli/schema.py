@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 
 from hems import wire
 from hems.aggregator import MESSAGES
+from hems.cli.field_docs import with_field_docs
 from hems.config import site_schema
 
 
@@ -25,6 +26,7 @@ def schema_text(name: str) -> str:
         content = wire.schema_of(TypeAdapter(MESSAGES[name]), title=name)
     else:
         content = site_schema() if name == "site" else wire.json_schema(name)
+    content = with_field_docs(content, root=wire.DOCUMENTS.get(name) or MESSAGES.get(name))
     return json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

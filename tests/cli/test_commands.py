@@ -16,7 +16,7 @@ import pytest
 
 from hems import __version__, wire
 from hems.cli import main
-from hems.cli.schema import schema_names
+from hems.cli.schema import schema_names, schema_text
 from hems.domain.plan import Origin, Plan
 from tests.support.problems import house_problem
 
@@ -103,6 +103,13 @@ def test_schema_knows_every_document_and_no_other():
     refused(hems("schema", "bogus"), 'there is no schema "bogus"; there are site, ')
     assert set(schema_names()) >= {"site", "planning-problem", "plan"}
     assert json.loads(hems("schema", "plan").stdout)["title"] == "hems plan"
+
+
+def test_the_schema_says_what_a_field_means():
+    schema = json.loads(schema_text("planning-problem"))
+    assert schema["properties"]["load_power_w"]["description"].startswith("Expected load that nothing controls")
+    assert "V2G" in schema["$defs"]["CarDischarge"]["description"]
+    assert schema["$defs"]["CarInput"]["properties"]["modes"]["description"].startswith("Ways to charge")
 
 
 def test_plan_reads_standard_input_and_prints_a_plan():
