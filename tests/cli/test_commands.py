@@ -320,3 +320,21 @@ def test_an_address_that_cannot_be_is_refused_before_anything_starts(
 @pytest.mark.parametrize("port", [-1, 0, 65_536])
 def test_a_demo_at_a_port_that_cannot_be_is_refused(port: int, capsys, monkeypatch):
     refused(typed("demo", "--port", port, capsys=capsys, monkeypatch=monkeypatch), f"--port: .* got {port}$")
+
+
+def test_the_example_of_the_planning_page_is_planned_as_it_says():
+    page = (Path(__file__).parents[2] / "docs" / "planning.md").read_text()
+    (problem,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    made = json.loads(hems("plan", "-", given=problem.encode()).stdout)
+    rows = {cells[0].strip(): [each.strip() for each in cells[1:]] for cells in map(_cells, page.splitlines()) if cells}
+    assert [f"{each:g}" for each in made["batteries"][0]["power_w"]] == rows["battery W"]
+    assert [f"{each:g}" for each in made["cars"][0]["power_w"]] == rows["car W"]
+    assert [f"{each:g}" for each in made["grid_power_w"]] == rows["connection W"]
+    prices = made["explanation"]["marginal_price_eur_per_kwh"]
+    assert [f"{each:.2f}" for each in prices] == rows["one more kWh of load costs EUR"]
+    reasons = {each["device_id"]: each["decided_by"] for each in made["explanation"]["devices"]}
+    assert reasons["driveway"] == rows["the car's hour is decided by"]
+
+
+def _cells(line: str) -> list[str]:
+    return line.strip("|").split("|") if line.startswith("|") else []
