@@ -135,6 +135,8 @@ class CarPlan:
     departure_at: datetime
     session_energy_wh: float = 0.0
     """Copied from the problem: what the session had when the plan was made. Target: this plus what was needed."""
+    ready_ratio: float | None = None
+    """How likely it has what it needs when it leaves, 0..1; None where its departure was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ def _battery(own: BatteryPlan, plan: Plan, slot: int, now_at: datetime, site: Si
 
 def _car(car: CarPlan, plan: Plan, slot: int, now_at: datetime, site: Site) -> Ahead | None:
     leaves = clock(car.departure_at, site.zone)
+    if car.ready_ratio is not None:
+        leaves += f" ({100 * car.ready_ratio:.0f} % likely)"
     if car.power_w[slot] < RUNS_W:
         later = _first(car.power_w, slot, above=True)
         if later is None:

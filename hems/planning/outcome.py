@@ -19,6 +19,7 @@ from hems.domain.plan import (
     UnmetWish,
 )
 from hems.domain.problem import CarInput, HeatInput, PlanningProblem, Series
+from hems.domain.time import SlotGrid
 from hems.planning.constraints import appliance, battery, car, circuit, connection, heat
 from hems.planning.constraints.findings import RANKS
 from hems.planning.constraints.inverter import inverter_power_w
@@ -65,7 +66,7 @@ def plan_of(
     inverters_w = inverter_power_w(problem, batteries_w=powers.batteries, pv_w=powers.pv)
     grid_w = grid_power_w(problem, powers)
     batteries = tuple(_battery(problem, powers, values, grid_w, index) for index in range(len(problem.batteries)))
-    cars = tuple(_car(each, powers, values, index) for index, each in enumerate(problem.cars))
+    cars = tuple(_car(problem.grid, each, powers, values, index) for index, each in enumerate(problem.cars))
     pumps = tuple(_heat(problem, each, powers, index) for index, each in enumerate(problem.heat))
     plan = Plan(
         issued_at=problem.issued_at,
@@ -110,7 +111,7 @@ def _battery(
     )
 
 
-def _car(described: CarInput, powers: Powers, values: Values | None, index: int) -> CarPlan:
+def _car(grid: SlotGrid, described: CarInput, powers: Powers, values: Values | None, index: int) -> CarPlan:
     power_w = powers.cars[index]
     return CarPlan(
         device_id=described.device_id,
@@ -122,6 +123,7 @@ def _car(described: CarInput, powers: Powers, values: Values | None, index: int)
         energy_needed_wh=described.energy_needed_wh,
         departure_at=described.departure_at,
         session_energy_wh=described.session_energy_wh,
+        ready_ratio=car.ready_ratio(described, power_w, grid),
     )
 
 

@@ -18,6 +18,8 @@ from hems.planning.reading import (
     taper_limit_w,
 )
 
+READY_WH = 100.0
+"""A car that lacks less is ready: half a kilometre."""
 LATER_POWER_MIN_W = 1.0
 """A car that charges slower is not helped by a later departure."""
 
@@ -37,6 +39,22 @@ def wear_eur(car: CarInput, power_w: Sequence[float], phase_count: Sequence[int]
         before != after and after > 0 for before, after in pairwise((present, *phase_count[: on_off_slots(grid)]))
     )
     return given_kwh * per_kwh + switches * car.switch_cost_eur
+
+
+def ready_ratio(car: CarInput, power_w: Sequence[float], grid: SlotGrid) -> float | None:
+    """How likely the car has what it needs when it leaves: the targets that are met, of all that may come."""
+    likely = [each for each in car.targets if not each.minimum]
+    total = sum(each.probability_ratio for each in likely)
+    if total <= 0:
+        return None
+    states = (0.0, *charged_wh(car, power_w, grid.slot_h))
+    met = [
+        each.probability_ratio
+        for each in likely
+        if states[grid.whole_slots_before(each.at)] + chargeable_later_wh(car, grid, each.at)
+        >= each.energy_wh - READY_WH
+    ]
+    return round(sum(met) / total, 4)
 
 
 def unmet(problem: PlanningProblem, car: CarInput, power_w: Sequence[float]) -> Iterator[UnmetWish]:
@@ -79,6 +97,8 @@ def violations(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
             yield f"{name}: session energy {planned.session_energy_wh:g} Wh, posed {car.session_energy_wh:g} Wh"
         if planned.departure_at != car.departure_at:
             yield f"{name}: its departure is not that of the problem"
+        if planned.ready_ratio != ready_ratio(car, planned.power_w, problem.grid):
+            yield f"{name}: how likely it is ready does not follow from its power"
         if abs(planned.energy_needed_wh - car.energy_needed_wh) > TOLERANCES[Unit.WH]:
             yield f"{name}: the energy it needs is not that of the problem"
         connected = connected_ratio(car, problem.grid)

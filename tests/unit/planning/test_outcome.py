@@ -21,6 +21,7 @@ from hems.domain.problem import (
 )
 from hems.domain.site import DeviceId
 from hems.planning.check import violations
+from hems.planning.constraints.car import ready_ratio
 from hems.planning.outcome import Powers, plan_of
 from hems.planning.plausible import plausible
 from tests.support.problems import (
@@ -308,3 +309,16 @@ def test_sun_that_does_not_fit_through_the_inverter_is_no_grid_energy():
     beyond_w = 7000 - 5000 / 0.96
     assert _restricted(_plan(problem, batteries=((beyond_w,) * 8,))) == []
     assert _restricted(_plan(problem, batteries=((beyond_w + 100,) * 8,)))[0].shortfall == pytest.approx(192.0)
+
+
+def test_a_car_is_ready_with_the_chance_of_the_ends_that_its_plan_meets():
+    early = CarTarget(at=START_AT + timedelta(hours=1), energy_wh=4_000.0, probability_ratio=0.1)
+    usual = CarTarget(at=START_AT + timedelta(hours=2), energy_wh=8_000.0, probability_ratio=0.9)
+    grid = flat_problem(8).grid
+    described = car(energy_needed_wh=8_000.0, targets=(early, usual))
+    late = (0.0,) * 4 + (8_000.0,) * 4
+    soon = (8_000.0,) * 4 + (0.0,) * 4
+    assert ready_ratio(described, late, grid) == 0.9
+    assert ready_ratio(described, soon, grid) == 1.0
+    assert ready_ratio(described, (0.0,) * 8, grid) == 0.0
+    assert ready_ratio(car(), soon, grid) is None
