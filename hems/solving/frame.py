@@ -71,6 +71,9 @@ class Frame:
     one_way: list[tuple[Indices, Indices]] = field(default_factory=list)
     """Pairs of opposite flows of one device, of which only one may run in a slot."""
     switches: list[Switch] = field(default_factory=list)
+    own_rows: list[Indices] = field(default_factory=list)
+    """Rows that hold one device's powers in a slot and whether it is on: what they cost is its own limit, not the
+    worth of energy."""
 
     @property
     def count(self) -> int:

@@ -42,6 +42,10 @@ class House:
     """None where a plant cannot be held back."""
     switches: tuple[Switch, ...]
     one_way: tuple[tuple[Indices, Indices], ...]
+    own_rows: Indices
+    """See :class:`~hems.solving.frame.Frame`."""
+    surplus_rows: tuple[Indices, ...]
+    """Rows per slot that allow as much as there is surplus of the sun over the load."""
 
 
 def house_of(problem: PlanningProblem, weights: Weights) -> House:
@@ -69,7 +73,7 @@ def house_of(problem: PlanningProblem, weights: Weights) -> House:
     connection = put_connection(frame, given)
     if batteries or any(car.discharge is not None for car in cars):
         put_sun_only(frame, connection, pv, given)
-    put_preferences(frame, connection, batteries, cars, given)
+    surplus_rows = put_preferences(frame, connection, batteries, cars, given)
     return House(
         program=program,
         balance=balance,
@@ -82,6 +86,8 @@ def house_of(problem: PlanningProblem, weights: Weights) -> House:
         pv=pv,
         switches=tuple(frame.switches),
         one_way=tuple(frame.one_way),
+        own_rows=np.concatenate([*frame.own_rows, np.empty(0, dtype=np.int64)]),
+        surplus_rows=surplus_rows,
     )
 
 

@@ -92,7 +92,7 @@ def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
         _powers(problem, house, solution),
         values=_values(problem, house, solution.duals * weights.unit),
         origin=Origin.SOLVER,
-        explanation=explain(problem, house, solution, unit=weights.unit),
+        explanation=explain(problem, house, arrays, solution, unit=weights.unit),
     )
     return Solved(plan=hedged(problem, plan), solver=solver)
 

@@ -1,8 +1,9 @@
 """Why each device does in each slot what it does, read from the program with its on/off pattern fixed.
 
 Two questions are answered per device and slot: which price or limit decides, and what the next best alternative would
-cost. The second is the reduced cost of the device's columns: what the optimum loses per kWh that is moved into the
-slot, or out of it. Both hold for small changes around the plan.
+cost. The second is the reduced cost of the device's columns, without the part that belongs to its own limits: what the
+optimum loses at least per kWh that is moved into the slot, or out of it, by convexity for any amount. Prices hold for
+small changes around the plan.
 """
 
 from collections.abc import Sequence
@@ -12,16 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hems.domain.plan import Decider, DeviceReasons, Explanation
+from hems.domain.power import ALL_PHASES
 from hems.domain.problem import ApplianceInput, BatteryInput, CarInput, HeatInput, PlanningProblem, PvInput
-from hems.domain.site import DeviceId
-from hems.planning.reading import appliance_power_w, fixed_run_slots
+from hems.domain.site import MAIN, DeviceId
+from hems.planning.reading import fixed_run_slots
 from hems.solving.constraints.appliance import ApplianceColumns
 from hems.solving.constraints.battery import BatteryColumns
 from hems.solving.constraints.car import CarColumns
 from hems.solving.constraints.heat import HeatColumns
 from hems.solving.house import House
 from hems.solving.mathopt import Solution
-from hems.solving.program import Flags, Indices, Numbers
+from hems.solving.program import Arrays, Flags, Indices, Numbers
 
 TIE_EUR_PER_KWH = 0.0015
 """Alternatives closer than this are the same to a household: the planner's tie-break costs are of this size."""
@@ -40,7 +42,7 @@ class _Scene:
     house: House
     values: Numbers
     lost: Numbers
-    """Per column: what a kWh more costs, negative: would save."""
+    """Per column: what a kWh more costs, negative: would save, if the device's own limits did not matter."""
     limits: tuple[tuple[Flags, Decider], ...]
     """Slots in which a limit of the whole site decides, strongest first."""
     grid_kw: Numbers
@@ -54,24 +56,26 @@ class _Scene:
         return tuple(list(Decider)[index] for index in found)
 
 
-def explain(problem: PlanningProblem, house: House, solution: Solution, *, unit: float) -> Explanation:
+def explain(problem: PlanningProblem, house: House, arrays: Arrays, solution: Solution, *, unit: float) -> Explanation:
     """Prices inside the plan, and reasons per device.
 
     Args:
         problem: plausible.
         house: its program.
+        arrays: the program's coefficients.
         solution: with the pattern fixed; costs counted in ``unit``.
         unit: EUR per unit of cost.
     """
     per_kwh = unit / problem.grid.slot_h
     duals = solution.duals * per_kwh
-    limit_price = _limit_price(house, solution, duals, per_kwh)
+    lost = solution.reduced_costs * per_kwh + _own_limits(house, arrays, duals)
+    limit_price = _limit_price(house, solution, lost, duals)
     grid_kw = solution.values[house.connection.import_power] - solution.values[house.connection.export_power]
     scene = _Scene(
         problem=problem,
         house=house,
         values=solution.values,
-        lost=solution.reduced_costs * per_kwh,
+        lost=lost,
         limits=(
             (limit_price > TIE_EUR_PER_KWH, Decider.CONNECTION),
             (_active(house.connection.operator_rows, duals, problem), Decider.OPERATOR),
@@ -84,26 +88,50 @@ def explain(problem: PlanningProblem, house: House, solution: Solution, *, unit:
         *(_battery(scene, each, at) for each, at in zip(problem.batteries, house.batteries, strict=True)),
         *(_car(scene, each, at) for each, at in zip(problem.cars, house.cars, strict=True)),
         *(_heat(scene, each, at) for each, at in zip(problem.heat, house.heat, strict=True)),
-        *(
-            _appliance(scene, each, at, -duals[house.balance])
-            for each, at in zip(problem.appliances, house.appliances, strict=True)
-        ),
+        *(_appliance(scene, each, at) for each, at in zip(problem.appliances, house.appliances, strict=True)),
         *(_pv(scene, each, at) for each, at in zip(problem.pv, house.pv, strict=True) if at is not None),
     )
     return Explanation(
-        marginal_price_eur_per_kwh=_series(-duals[house.balance]),
+        marginal_price_eur_per_kwh=_series(_load_price(problem, house, duals)),
         limit_price_eur_per_kwh=_series(limit_price),
         devices=devices,
     )
 
 
-def _limit_price(house: House, solution: Solution, duals: Numbers, per_kwh: float) -> Numbers:
-    """What a kWh more room at the connection or the fuses would save, >= 0."""
+def _own_limits(house: House, arrays: Arrays, duals: Numbers) -> Numbers:
+    """Per column what the rows of its device's own limits add to the price of a kWh."""
+    own = np.zeros(len(arrays.row_lower), dtype=bool)
+    own[house.own_rows] = True
+    entries = own[arrays.rows]
+    added: Numbers = np.bincount(
+        arrays.columns[entries],
+        weights=arrays.coefficients[entries] * duals[arrays.rows[entries]],
+        minlength=len(arrays.lower),
+    )
+    return added
+
+
+def _load_price(problem: PlanningProblem, house: House, duals: Numbers) -> Numbers:
+    """What a kWh more load costs: it also takes room of the main fuse, a third of it on each phase, and surplus."""
+    price = -duals[house.balance]
+    for circuit in house.circuits:
+        if circuit.circuit_id == MAIN:
+            there = circuit.rows >= 0
+            price[there] -= circuit.sign * duals[circuit.rows[there]] / len(ALL_PHASES)
+    expected_w = np.sum([plant.production_power_w for plant in problem.pv], axis=0)
+    surplus = expected_w > np.array(problem.load_power_w)
+    for rows in house.surplus_rows:
+        price -= np.where(surplus, duals[rows], 0.0)
+    return price
+
+
+def _limit_price(house: House, solution: Solution, lost: Numbers, duals: Numbers) -> Numbers:
+    """What a kWh more room at the connection, and on each phase of every fuse, would save, >= 0."""
     at = house.connection
     price = np.zeros(len(at.import_power))
     for columns in (at.import_power, at.export_power):
         full = solution.values[columns] > NEAR_KW
-        price += np.where(full, np.maximum(-solution.reduced_costs[columns] * per_kwh, 0.0), 0.0)
+        price += np.where(full, np.maximum(-lost[columns], 0.0), 0.0)
     for circuit in house.circuits:
         there = circuit.rows >= 0
         price[there] += np.maximum(-duals[circuit.rows[there]], 0.0)
@@ -125,35 +153,39 @@ def _battery(scene: _Scene, battery: BatteryInput, at: BatteryColumns) -> Device
     reserve = max(at.floor_kwh, min(battery.reserve_wh / 1000, at.ceiling_kwh))
     empty = energy <= reserve + NEAR_KWH
     alternative = _alternative(scene, at.charge, at.discharge)
-    flat = ~charging & ~giving & (alternative < TIE_EUR_PER_KWH)
     most = (charge >= battery.charge_power_max_w / 1000 - NEAR_KW) | (
         discharge >= battery.discharge_power_max_w / 1000 - NEAR_KW
     )
-    own_sun = charging & (scene.grid_kw <= NEAR_KW)
     reasons = (
         (full & ~giving, Decider.FULL),
         (empty & ~charging, Decider.EMPTY),
         (most & (charging | giving), Decider.POWER_MAX),
-        (own_sun, Decider.OWN_SUN),
-        (flat, Decider.INDIFFERENT),
+        (charging & (scene.grid_kw <= NEAR_KW), Decider.OWN_SUN),
+        (~charging & ~giving & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
     )
     return _reasons(battery.device_id, scene.limited(reasons, Decider.PRICE), alternative)
 
 
 def _car(scene: _Scene, car: CarInput, at: CarColumns) -> DeviceReasons:
-    power = sum((scene.values[mode.power] for mode in at.modes), start=np.zeros(scene.problem.grid.count))
+    none = np.zeros(scene.problem.grid.count)
+    power = sum((scene.values[mode.power] for mode in at.modes), start=none)
+    most_kw = np.max([mode.limit_kw for mode in at.modes], axis=0) if at.modes else none
+    given = scene.values[at.discharge] if at.discharge is not None else none
     charged = np.cumsum(power) * scene.problem.grid.slot_h
-    needed = car.energy_needed_wh / 1000
-    powers = [mode.power for mode in at.modes]
-    alternative = _alternative(scene, *powers) if powers else np.zeros(len(power))
-    charging = power > NEAR_KW
+    columns = [mode.power for mode in at.modes] + ([at.discharge] if at.discharge is not None else [])
+    alternative = _alternative(scene, *columns)
+    charging, giving = power > NEAR_KW, given > NEAR_KW
+    idle = ~charging & ~giving
+    give_kw = car.discharge.power_max_w / 1000 if car.discharge is not None else 0.0
     reasons = (
         (~at.connected, Decider.AWAY),
-        (~charging & (charged >= needed - NEAR_KWH), Decider.DONE),
-        (charging & (power >= car.power_max_w / 1000 - NEAR_KW), Decider.POWER_MAX),
+        (charging & (power >= most_kw - NEAR_KW), Decider.POWER_MAX),
+        (giving & (given >= give_kw - NEAR_KW), Decider.POWER_MAX),
         (charging & (np.abs(power - car.power_min_w / 1000) < NEAR_KW), Decider.POWER_MIN),
         (charging & (scene.grid_kw <= NEAR_KW), Decider.OWN_SUN),
-        (~charging & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
+        (idle & (charged >= car.energy_needed_wh / 1000 - NEAR_KWH), Decider.DONE),
+        (idle & _too_little(scene, *columns), Decider.POWER_MIN),
+        (idle & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
     )
     return _reasons(car.device_id, scene.limited(reasons, Decider.PRICE), alternative)
 
@@ -162,8 +194,10 @@ def _heat(scene: _Scene, pump: HeatInput, at: HeatColumns) -> DeviceReasons:
     count = scene.problem.grid.count
     powers = [each for each in (at.room, at.tank) if each is not None]
     power = sum((scene.values[each] for each in powers), start=np.zeros(count))
-    alternative = _alternative(scene, *powers) if powers else np.zeros(count)
     running = power > NEAR_KW
+    alternative = _alternative(scene, *powers)
+    at_level = running & (np.arange(count) < len(at.on)) & bool(at.levels)
+    alternative[at_level] = 0.0  # between two levels there is nothing to compare with
     must_run, must_rest = fixed_run_slots(pump, scene.problem.grid)
     fixed = np.arange(count) < max(must_run, must_rest)
     reasons = (
@@ -172,6 +206,7 @@ def _heat(scene: _Scene, pump: HeatInput, at: HeatColumns) -> DeviceReasons:
         (running & (power >= pump.power_max_w / 1000 - NEAR_KW), Decider.POWER_MAX),
         (running & (np.abs(power - pump.power_min_w / 1000) < NEAR_KW), Decider.POWER_MIN),
         (running & (scene.grid_kw <= NEAR_KW), Decider.OWN_SUN),
+        (~running & _too_little(scene, *powers), Decider.POWER_MIN),
         (~running & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
     )
     return _reasons(pump.device_id, scene.limited(reasons, Decider.PRICE), alternative)
@@ -191,20 +226,19 @@ def _at_edge(scene: _Scene, pump: HeatInput, at: HeatColumns) -> Flags:
     return found
 
 
-def _appliance(scene: _Scene, appliance: ApplianceInput, at: ApplianceColumns, price: Numbers) -> DeviceReasons:
-    """The alternative is the next best start, by the marginal prices of the plan."""
-    grid = scene.problem.grid
-    chosen = at.start_slot(scene.values)
-    alternative = np.zeros(grid.count)
-    under_way = len(at.start) == 0
-    if not under_way:
-        costs = {start: float(price @ appliance_power_w(appliance, start, grid)) for start in at.candidates[:-1]}
-        energy = sum(appliance.profile_w)
-        others = [cost for start, cost in costs.items() if start != chosen]
-        if others and energy > 0 and chosen in costs:
-            alternative[:] = max(0.0, (min(others) - costs[chosen]) / energy)
-    decided = Decider.PROTECTION if under_way else Decider.PRICE
-    return _reasons(appliance.device_id, (decided,) * grid.count, alternative)
+def _appliance(scene: _Scene, appliance: ApplianceInput, at: ApplianceColumns) -> DeviceReasons:
+    """The alternative is the next best start: lateness, fuses and the price of a change counted."""
+    count, slot_h = scene.problem.grid.count, scene.problem.grid.slot_h
+    energy_kwh = sum(appliance.profile_w) / 1000 * slot_h
+    if len(at.start) == 0:
+        under_way = (Decider.PROTECTION if appliance.started_at is not None else Decider.AWAY,) * count
+        return _reasons(appliance.device_id, under_way, np.zeros(count))
+    lost_eur = scene.lost[at.start] * slot_h
+    chosen = at.candidates.index(at.start_slot(scene.values))
+    others = np.delete(lost_eur, chosen) - lost_eur[chosen]
+    loss = max(0.0, float(np.min(others, initial=np.inf)) / energy_kwh) if energy_kwh > 0 and len(others) else 0.0
+    decided = Decider.PRICE if loss > TIE_EUR_PER_KWH else Decider.INDIFFERENT
+    return _reasons(appliance.device_id, (decided,) * count, np.full(count, loss))
 
 
 def _pv(scene: _Scene, plant: PvInput, at: Indices) -> DeviceReasons:
@@ -215,9 +249,23 @@ def _pv(scene: _Scene, plant: PvInput, at: Indices) -> DeviceReasons:
 
 
 def _alternative(scene: _Scene, *columns: Indices) -> Numbers:
-    """The least that a change of one of these columns loses per kWh."""
-    least: Numbers = np.min([np.abs(scene.lost[each]) for each in columns], axis=0)
-    return least
+    """The least that a kWh more or less loses: where it flows either way that is possible, at rest to start it."""
+    if not columns:
+        return np.zeros(scene.problem.grid.count)
+    lost = np.array([scene.lost[each] for each in columns])
+    flows = np.array([scene.values[each] > NEAR_KW for each in columns])
+    while_flowing = np.min(np.where(flows, np.abs(lost), np.inf), axis=0)
+    at_rest = np.min(np.maximum(lost, 0.0), axis=0)
+    found: Numbers = np.where(flows.any(axis=0), while_flowing, at_rest)
+    return found
+
+
+def _too_little(scene: _Scene, *columns: Indices) -> Flags:
+    """A kWh here would pay, but not as much as the device takes at least."""
+    found = np.zeros(scene.problem.grid.count, dtype=bool)
+    for each in columns:
+        found |= scene.lost[each] < -TIE_EUR_PER_KWH
+    return found
 
 
 def _reasons(device_id: DeviceId, decided_by: tuple[Decider, ...], alternative: Numbers) -> DeviceReasons:

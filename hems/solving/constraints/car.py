@@ -123,6 +123,7 @@ def _mode(frame: Frame, car: CarInput, index: int, share: Numbers, cap_kw: float
     at_least = program.rows(len(on_slots), lower=0.0)
     program.put(at_least, power[on_slots], 1.0)
     program.put(at_least, on, -smallest_kw[on_slots])
+    frame.own_rows.append(at_least)
     if car.switch_cost_eur > 0:
         _starts(frame, on, on_slots, before=car.charging_mode == index, cost=car.switch_cost_eur)
     return ModeColumns(power=power, on=on, on_slots=on_slots, limit_kw=largest_kw, smallest_kw=smallest_kw[on_slots])
@@ -156,6 +157,7 @@ def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
     possible = np.all([mode.limit_kw > 0 for mode in modes], axis=0)
     later = np.flatnonzero(possible & (frame.slots >= frame.exact))
     rows = program.rows(len(later), upper=1.0)
+    frame.own_rows.append(rows)
     for mode in modes:
         program.put(rows, mode.power[later], 1.0 / mode.limit_kw[later])
 
@@ -169,6 +171,7 @@ def _part(frame: Frame, modes: tuple[ModeColumns, ...]) -> Indices:
         at_most = program.rows(len(mode.on_slots), upper=0.0)
         program.put(at_most, mode.power[mode.on_slots], 1.0)
         program.put(at_most, mode.on, -mode.largest_kw)
+        frame.own_rows.append(at_most)
         if mode is lowest:
             program.put(at_most, part, -mode.largest_kw)
     program.put(np.repeat(program.rows(1, upper=1.0), len(part)), part, 1.0)
@@ -194,6 +197,7 @@ def _discharge(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], part
     frame.place(columns, -1.0, circuit_id=car.circuit_id, phases=car.modes[-1].phases, slots=frame.slots)
     frame.one_way.extend((mode.power, columns) for mode in modes)
     rows = program.rows(frame.exact, upper=most_kw)
+    frame.own_rows.append(rows)
     program.put(rows, columns[: frame.exact], 1.0)
     for index, mode in enumerate(modes):
         program.put(rows[mode.on_slots], mode.on, most_kw)

@@ -20,6 +20,8 @@ class CircuitRows:
     circuit_id: CircuitId
     phase: Phase
     rows: Indices
+    sign: float
+    """1: what is consumed behind it, -1: what is fed out of it."""
 
 
 def put_circuits(frame: Frame) -> tuple[CircuitRows, ...]:
@@ -43,7 +45,7 @@ def put_circuits(frame: Frame) -> tuple[CircuitRows, ...]:
             for sign in (1.0, -1.0):
                 rows = _put(frame, flows, share, sign, sign * base_kw, limit_kw, lower, upper)
                 if rows is not None:
-                    found.append(CircuitRows(circuit_id=circuit.circuit_id, phase=phase, rows=rows))
+                    found.append(CircuitRows(circuit_id=circuit.circuit_id, phase=phase, rows=rows, sign=sign))
     return tuple(found)
 
 

@@ -84,6 +84,7 @@ def put_connection(frame: Frame, given: Uncontrolled) -> ConnectionColumns:
         rows = program.rows(len(tempting), upper=side * limit_kw[tempting])
         program.put(rows, columns[tempting], 1.0)
         program.put(rows, importing, (1.0 if side else -1.0) * limit_kw[tempting])
+        frame.own_rows.append(rows)
     operator_rows = tuple(
         _operator(frame, columns, limit_w, sign * given.net_kw)
         for columns, limit_w, sign in (
@@ -192,14 +193,20 @@ def put_preferences(
     batteries: tuple[BatteryColumns, ...],
     cars: tuple[CarColumns, ...],
     given: Uncontrolled,
-) -> None:
-    """A household's wish not to charge a battery from the grid, or not to sell out of it."""
+) -> tuple[Indices, ...]:
+    """A household's wish not to charge a battery from the grid, or not to sell out of it.
+
+    Returns:
+        Rows per slot that allow as much as there is surplus.
+    """
+    found = []
     program, problem = frame.program, frame.problem
     cost = frame.weights.preference * frame.slot_h
     pairs = list(zip(problem.batteries, batteries, strict=True))
     sun_only = [at.charge for battery, at in pairs if not battery.charges_from_grid]
     if sun_only:
         rows = program.rows(frame.count, upper=given.surplus_kw)
+        found.append(rows)
         for columns in sun_only:
             program.put(rows, columns, 1.0)
         program.put(rows, program.columns(frame.count, upper=UNBOUNDED_KW, cost=cost), -1.0)
@@ -207,10 +214,12 @@ def put_preferences(
         sellers = [at.discharge for battery, at in pairs if battery.sells]
         sellers += [car.discharge for car in cars if car.discharge is not None]
         rows = program.rows(frame.count, upper=given.surplus_kw)
+        found.append(rows)
         program.put(rows, connection.export_power, 1.0)
         for columns in sellers:
             program.put(rows, columns, -1.0)
         program.put(rows, program.columns(frame.count, upper=UNBOUNDED_KW, cost=cost), -1.0)
+    return tuple(found)
 
 
 def wasteful_slots(problem: PlanningProblem, given: Uncontrolled) -> Flags:

@@ -81,6 +81,7 @@ def put_heat(frame: Frame, pump: HeatInput) -> HeatColumns:
     powers = [each for each in (room, tank) if each is not None]
     if len(powers) > 1:
         rows = program.rows(frame.count, upper=pump.power_max_w / 1000)
+        frame.own_rows.append(rows)
         for each in powers:
             program.put(rows, each, 1.0)
     switched = bool(powers) and pump.power_max_w > 0 and (pump.power_min_w > 0 or bool(pump.levels_w))
@@ -134,6 +135,7 @@ def _between(frame: Frame, pump: HeatInput, on: Indices, powers: list[Indices]) 
         for columns in powers:
             program.put(rows, columns[: len(on)], 1.0)
         program.put(rows, on, -limit_kw)
+        frame.own_rows.append(rows)
 
 
 def _levels(frame: Frame, pump: HeatInput, on: Indices, powers: list[Indices]) -> tuple[Indices, ...]:
@@ -143,6 +145,7 @@ def _levels(frame: Frame, pump: HeatInput, on: Indices, powers: list[Indices]) -
     program = frame.program
     found = tuple(program.binaries(len(on)) for _ in pump.levels_w)
     power_rows, on_rows = program.rows(len(on), lower=0.0, upper=0.0), program.rows(len(on), lower=0.0, upper=0.0)
+    frame.own_rows.append(power_rows)
     for columns in powers:
         program.put(power_rows, columns[: len(on)], 1.0)
     program.put(on_rows, on, -1.0)
