@@ -142,7 +142,8 @@ class Knowing:
     def price_source(self, now: Now) -> str:
         """Where the present prices come from, in words."""
         if self._site.tariff.area is None:
-            return "fixed price of the contract"
+            by_clock = self._site.tariff.import_formula.timed
+            return "prices of the contract by time of day" if by_clock else "fixed price of the contract"
         priced = self.priced(now)
         if priced.fallback:
             fallback = cents(self._site.tariff.fallback_import_eur_per_kwh)
@@ -155,18 +156,20 @@ class Knowing:
     def measured(self, now: Now) -> Measured:
         """Means of the past hours for the plan view."""
         grid = SlotGrid(start_at=floor_to(now.at, SLOT_S) - timedelta(seconds=SLOT_S * PAST_SLOTS), count=PAST_SLOTS)
-        spot, tariff = self._spot(), self._site.tariff
+        spot = self._spot()
         spots = [None if spot is None else spot.at(start_at) for start_at in grid.starts()]
-        if tariff.area is None:
+        if self._site.tariff.area is None:
             spots = [0.0] * grid.count
         return Measured(
             grid_power_w=self._past(GRID, grid),
             load_power_w=self._past(LOAD, grid),
             import_eur_per_kwh=[
-                None if each is None else round(tariff.import_formula.price_eur_per_kwh(each), 4) for each in spots
+                None if each is None else round(self._site.import_price_eur_per_kwh(each, at), 4)
+                for each, at in zip(spots, grid.starts(), strict=True)
             ],
             export_eur_per_kwh=[
-                None if each is None else round(tariff.export_formula.price_eur_per_kwh(each), 4) for each in spots
+                None if each is None else round(self._site.export_price_eur_per_kwh(each, at), 4)
+                for each, at in zip(spots, grid.starts(), strict=True)
             ],
             device_power_w={each.id: self._past(power_series(each.id), grid) for each in self._site.controllables},
             level_pct={each.id: self._past(level_series(each.id), grid) for each in self._site.batteries},

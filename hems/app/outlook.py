@@ -79,31 +79,21 @@ def outlook_at(site: Site, known: Known, now: Now) -> Outlook:
 def prices_on(site: Site, spot: PublishedPrices | None, grid: SlotGrid, now: Now) -> Prices:
     """Prices per slot: published, then as the last weeks suggest; the fallback where there were none for a week."""
     tariff = site.tariff
-    if tariff.area is not None and (spot is None or _end_at(spot) < now.at - PRICE_MEMORY):
-        return Prices(
-            grid=grid,
-            import_eur_per_kwh=(tariff.fallback_import_eur_per_kwh,) * grid.count,
-            export_eur_per_kwh=(tariff.fallback_export_eur_per_kwh,) * grid.count,
-            published_count=0,
-            fallback=True,
-        )
-    if tariff.area is None or spot is None:
-        fixed = (tariff.import_formula.price_eur_per_kwh(0.0),) * grid.count
-        sold = (tariff.export_formula.price_eur_per_kwh(0.0),) * grid.count
-        return Prices(
-            grid=grid,
-            import_eur_per_kwh=fixed,
-            export_eur_per_kwh=sold,
-            published_count=grid.count,
-            fallback=False,
-        )
-    curve = predict_spot(spot, grid=grid, zone=site.zone)
+    published_count, fallback = grid.count, False
+    if tariff.area is None:
+        spots: Sequence[float] = (0.0,) * grid.count
+    elif spot is None or _end_at(spot) < now.at - PRICE_MEMORY:
+        spots, published_count, fallback = (tariff.fallback_spot_eur_per_kwh,) * grid.count, 0, True
+    else:
+        curve = predict_spot(spot, grid=grid, zone=site.zone)
+        spots, published_count = curve.spot_eur_per_kwh, curve.published_count
+    starts = tuple(grid.starts())
     return Prices(
         grid=grid,
-        import_eur_per_kwh=tuple(map(tariff.import_formula.price_eur_per_kwh, curve.spot_eur_per_kwh)),
-        export_eur_per_kwh=tuple(map(tariff.export_formula.price_eur_per_kwh, curve.spot_eur_per_kwh)),
-        published_count=curve.published_count,
-        fallback=False,
+        import_eur_per_kwh=tuple(map(site.import_price_eur_per_kwh, spots, starts)),
+        export_eur_per_kwh=tuple(map(site.export_price_eur_per_kwh, spots, starts)),
+        published_count=published_count,
+        fallback=fallback,
     )
 
 

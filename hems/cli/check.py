@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hems.config import CheckResult, Severity, check_file
+from hems.config.times import MONTHS, WEEKDAYS
 from hems.domain.power import VOLTAGE_V, Phase
 from hems.domain.site import (
     MAIN,
@@ -20,10 +21,10 @@ from hems.domain.site import (
     Device,
     GridMeter,
     HeatPump,
-    PriceFormula,
     PvPlant,
     Site,
 )
+from hems.domain.tariff import DAY_S, EVERY_DAY, EVERY_MONTH, PriceFormula, TimeWindow
 
 _COLOURS: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _ABILITIES: Final = {
@@ -123,24 +124,58 @@ def _prices(site: Site) -> list[str]:
     tariff = site.tariff
     lines = [
         f"import = {_formula(tariff.import_formula, tariff.area)}",
+        *_timed(tariff.import_formula),
         f"export = {_formula(tariff.export_formula, tariff.area)}",
+        *_timed(tariff.export_formula),
     ]
     if tariff.area is not None:
+        sold = tariff.export_formula
+        export_eur = sold.factor_ratio * tariff.fallback_spot_eur_per_kwh + sold.add_eur_per_kwh
+        export_eur += sum(each.otherwise_eur_per_kwh for each in sold.timed)
         lines.append(
             f"while no market price is known: import {tariff.fallback_import_eur_per_kwh:.4g} EUR/kWh, "
-            f"export {tariff.fallback_export_eur_per_kwh:.4g} EUR/kWh"
+            f"export {export_eur:.4g} EUR/kWh"
         )
+    if (capacity := tariff.capacity) is not None:
+        least = f", {_kw(capacity.power_min_w)} at least" if capacity.power_min_w else ""
+        counted = "; ".join(_window(each) for each in capacity.windows) or "always"
+        lines.append(f"highest quarter hour of each month: {capacity.price_eur_per_kw:.4g} EUR/kW{least}, {counted}")
     return lines
 
 
 def _formula(formula: PriceFormula, area: str | None) -> str:
     added = formula.add_eur_per_kwh
+    clock = " + by the clock:" if formula.timed else ""
     if formula.factor_ratio == 0:
-        return f"{added:.4g} EUR/kWh at every hour"
+        return f"{added:.4g} EUR/kWh{clock or ' at every hour'}" if added or not clock else "by the clock:"
     market = f"day-ahead price of {area}"
     if formula.factor_ratio != 1:
         market += f" x {formula.factor_ratio:g}"
-    return f"{market} {'-' if added < 0 else '+'} {abs(added):.4g} EUR/kWh" if added else market
+    return (f"{market} {'-' if added < 0 else '+'} {abs(added):.4g} EUR/kWh" if added else market) + clock
+
+
+def _timed(formula: PriceFormula) -> list[str]:
+    lines = []
+    for part in formula.timed:
+        windows = [f"{each.price_eur_per_kwh:.4g} EUR/kWh {_window(each.window)}" for each in part.windows]
+        lines.append(f"    {'; '.join(windows)}; else {part.otherwise_eur_per_kwh:.4g} EUR/kWh")
+    return lines
+
+
+def _window(window: TimeWindow) -> str:
+    """As one reads it: 17:00-20:00 mon, tue nov, dec."""
+    words = []
+    if (window.start_s, window.end_s) != (0, DAY_S):
+        words.append(f"{_clock(window.start_s)}-{_clock(window.end_s)}")
+    if window.weekdays != EVERY_DAY:
+        words.append(", ".join(WEEKDAYS[each] for each in window.weekdays))
+    if window.months != EVERY_MONTH:
+        words.append(", ".join(MONTHS[each - 1] for each in window.months))
+    return " ".join(words) or "always"
+
+
+def _clock(time_s: int) -> str:
+    return f"{time_s // 3600:02}:{time_s // 60 % 60:02}"
 
 
 def _kw(power_w: float) -> str:

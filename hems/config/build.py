@@ -1,5 +1,7 @@
 """A checked site file as the domain's Site."""
 
+from collections.abc import Sequence
+
 from hems.config.crosschecks import charging_phase_count
 from hems.config.devices import (
     BatteryEntry,
@@ -13,7 +15,8 @@ from hems.config.devices import (
     WiredEntry,
 )
 from hems.config.references import slug
-from hems.config.schema import DayAhead, SiteFile
+from hems.config.schema import DayAhead, Fixed, SiteFile, Source, TimeOfUse
+from hems.config.times import TimedPriceEntry, WindowEntry
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase
 from hems.domain.site import (
     MAIN,
@@ -26,13 +29,22 @@ from hems.domain.site import (
     GridConnection,
     GridMeter,
     HeatPump,
-    PriceFormula,
     PvPlane,
     PvPlant,
     RoomModel,
     Site,
     TankModel,
+)
+from hems.domain.tariff import (
+    DAY_S,
+    EVERY_DAY,
+    EVERY_MONTH,
+    CapacityTariff,
+    PriceFormula,
+    PriceWindow,
     Tariff,
+    TimedPrice,
+    TimeWindow,
 )
 
 DEFAULT_CHARGE_RATE_PER_H = 0.5
@@ -183,22 +195,16 @@ def _heat_pump(file: SiteFile, entry: HeatPumpEntry) -> HeatPump:
 
 
 def _tariff(file: SiteFile) -> Tariff:
-    """Prices as formulas of the market price; a fixed source has factor 0 and its price in what is added."""
-    imported, exported = file.tariff.import_, file.tariff.export
+    """Prices as formulas of market price and local time; a source of the contract has factor 0."""
+    imported, exported, capacity = file.tariff.import_, file.tariff.export, file.tariff.capacity
     with_vat = 1 + imported.vat
-    added = sum(imported.add.values()) * with_vat + sum(imported.add_incl_vat.values())
     sold = imported.source if exported.source is None else exported.source
-    import_formula = (
-        PriceFormula(factor_ratio=with_vat, add_eur_per_kwh=added)
-        if isinstance(imported.source, DayAhead)
-        else PriceFormula(factor_ratio=0.0, add_eur_per_kwh=imported.source.price * with_vat + added)
+    import_formula = _formula(
+        imported.source,
+        [(part, with_vat) for part in imported.add.values()] + [(part, 1.0) for part in imported.add_incl_vat.values()],
+        factor=with_vat,
     )
-    export_added = exported.add - exported.subtract
-    export_formula = (
-        PriceFormula(factor_ratio=1.0, add_eur_per_kwh=export_added)
-        if isinstance(sold, DayAhead)
-        else PriceFormula(factor_ratio=0.0, add_eur_per_kwh=sold.price + export_added)
-    )
+    export_formula = _formula(sold, [], factor=1.0, add_eur_per_kwh=exported.add - exported.subtract)
     areas = [source.area for source in (imported.source, sold) if isinstance(source, DayAhead)]
     fallback = imported.fallback
     return Tariff(
@@ -206,4 +212,47 @@ def _tariff(file: SiteFile) -> Tariff:
         export_formula=export_formula,
         area=areas[0] if areas else None,
         fallback_import_eur_per_kwh=import_formula.add_eur_per_kwh if fallback is None else fallback,
+        capacity=None
+        if capacity is None
+        else CapacityTariff(
+            price_eur_per_kw=capacity.price,
+            power_min_w=capacity.minimum,
+            windows=tuple(_window(each) for each in capacity.windows),
+        ),
+    )
+
+
+def _formula(
+    source: Source, parts: Sequence[tuple[TimedPriceEntry, float]], *, factor: float, add_eur_per_kwh: float = 0.0
+) -> PriceFormula:
+    """Price of a source times a factor, with parts times factors of their own."""
+    timed = [(part, ratio) for part, ratio in parts if part.windows]
+    added = sum(part.price * ratio for part, ratio in parts if not part.windows) + add_eur_per_kwh
+    match source:
+        case Fixed():
+            added += source.price * factor
+        case TimeOfUse():
+            timed.insert(0, (source, factor))
+    return PriceFormula(
+        factor_ratio=factor if isinstance(source, DayAhead) else 0.0,
+        add_eur_per_kwh=added,
+        timed=tuple(
+            TimedPrice(
+                otherwise_eur_per_kwh=part.price * ratio,
+                windows=tuple(
+                    PriceWindow(window=_window(each), price_eur_per_kwh=each.price * ratio) for each in part.windows
+                ),
+            )
+            for part, ratio in timed
+        ),
+    )
+
+
+def _window(entry: WindowEntry) -> TimeWindow:
+    start_s, end_s = entry.time or (0, DAY_S)
+    return TimeWindow(
+        start_s=start_s,
+        end_s=end_s,
+        weekdays=EVERY_DAY if entry.days is None else entry.days,
+        months=EVERY_MONTH if entry.months is None else tuple(each + 1 for each in entry.months),
     )

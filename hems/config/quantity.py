@@ -213,5 +213,10 @@ HeatLoss = Annotated[
 """Above 0 [W/K]."""
 Volume = Annotated[float, Quantity(noun="a volume", units={"l": "1", "m3": "1000"}, example="200 l", above=0)]
 """Above 0 [l]."""
-Price = Annotated[float, Quantity(noun="a price", units=_PRICE_UNITS, example="0.21 EUR/kWh")]
+PRICE: Final = Quantity(noun="a price", units=_PRICE_UNITS, example="0.21 EUR/kWh")
+Price = Annotated[float, PRICE]
 """Of either sign: market prices and tax credits are below zero at times [EUR/kWh]."""
+PricePerPower = Annotated[
+    float, Quantity(noun="a price per power", units={"EUR/kW": "1", "ct/kW": "0.01"}, example="4.20 EUR/kW", above=0)
+]
+"""Above 0 [EUR/kW]."""

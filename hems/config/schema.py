@@ -32,7 +32,8 @@ from hems.config.fields import (
     TimeZone,
     Version,
 )
-from hems.config.quantity import Current, Power, PowerLimit, Price, Ratio
+from hems.config.quantity import Current, Power, PowerLimit, Price, PricePerPower, Ratio
+from hems.config.times import PricePart, TimedPriceEntry, WindowEntry
 from hems.domain.wiring import OCPP_PORT
 
 
@@ -137,21 +138,27 @@ class Fixed(Model):
     price: Price
 
 
-Source = Annotated[DayAhead | Fixed, Field(discriminator="type")]
+class TimeOfUse(TimedPriceEntry):
+    """Prices by the clock: two or more rates."""
+
+    type: Literal["time_of_use"]
+
+
+Source = Annotated[DayAhead | Fixed | TimeOfUse, Field(discriminator="type")]
 
 
 class ImportTariff(Model):
     """What a kWh costs: (source + add) with VAT on top, + add_incl_vat."""
 
     source: Source
-    add: dict[str, Price] = Field(default_factory=dict)
-    """Parts of the price, before VAT."""
-    add_incl_vat: dict[str, Price] = Field(default_factory=dict)
+    add: dict[str, PricePart] = Field(default_factory=dict)
+    """Parts of the price, before VAT; one that goes by the clock has a price and windows."""
+    add_incl_vat: dict[str, PricePart] = Field(default_factory=dict)
     """Parts of the price that contain their VAT already."""
     vat: Ratio = 0.0
     """On the source and on add. Default: 0 %."""
     fallback: Price | None = None
-    """Price to plan with while no market price is known; a fixed price needs none."""
+    """Price outside all windows to plan with while no market price is known; a price of the contract needs none."""
 
 
 class ExportTariff(Model):
@@ -164,11 +171,23 @@ class ExportTariff(Model):
     subtract: Price = 0.0
 
 
+class CapacityEntry(Model):
+    """A charge on the highest quarter hour of each month, as mean import."""
+
+    price: PricePerPower
+    """For each kW of the month's peak, with VAT."""
+    minimum: PowerLimit = 0.0
+    """Charged at least, in Belgium 2.5 kW. Default: 0 kW."""
+    windows: tuple[WindowEntry, ...] = ()
+    """When quarter hours count. Default: always."""
+
+
 class TariffSection(Model):
     """What energy costs and earns."""
 
     import_: ImportTariff = Field(alias="import")
     export: ExportTariff
+    capacity: CapacityEntry | None = None
 
 
 class AggregatorSection(Model):

@@ -40,6 +40,8 @@ def validated(tree: Tree) -> tuple[SiteFile | None, list[Finding]]:
     for parent, keys in missing.items():
         findings += [_missing_setting(tree, (*parent, key)) for key in keys]
     for path, node, kind, message in located:
+        if kind == "too_short" and value_in(tree.root, path):
+            continue  # only because its items are refused
         if kind not in ("extra_forbidden", "missing"):
             findings.append(_refused_value(tree, path, node, kind, message))
     return None, findings
@@ -71,13 +73,21 @@ def _node_at(tree: Tree, path: Path) -> Mapping[str, Any]:
 def _of_kind(node: Mapping[str, Any], value: Value | None) -> Mapping[str, Any]:
     node = _resolved(node)
     choice = node.get("discriminator")
-    if choice is None or not isinstance(value, dict):
+    if not isinstance(value, dict):
         return node
+    if choice is None:
+        return _group_of(node)
     reference = choice["mapping"].get(value.get(choice["propertyName"]))
     return node if reference is None else _resolved({"$ref": reference})
 
 
+def _group_of(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The group, where one value may be written instead."""
+    return next((_resolved(each) for each in node.get("oneOf", ()) if "$ref" in each), node)
+
+
 def _child(node: Mapping[str, Any], part: int | str) -> Mapping[str, Any]:
+    node = _group_of(node)
     if isinstance(part, int):
         child = node.get("items", {})
     else:

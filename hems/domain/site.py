@@ -1,12 +1,14 @@
 """The house as the installer describes it: connection, circuits, devices by capability, tariff."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import NewType
 from zoneinfo import ZoneInfo
 
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase
+from hems.domain.tariff import Tariff
 
 DeviceId = NewType("DeviceId", str)
 CircuitId = NewType("CircuitId", str)
@@ -250,39 +252,6 @@ Device = GridMeter | PvPlant | Battery | Charger | HeatPump
 Controllable = PvPlant | Battery | Charger | HeatPump
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceFormula:
-    """Price from the market price: ``spot * factor_ratio + add``; a fixed price has factor 0 [EUR/kWh]."""
-
-    factor_ratio: float
-    add_eur_per_kwh: float
-
-    def price_eur_per_kwh(self, spot_eur_per_kwh: float) -> float:
-        """What one kWh costs or earns at this market price."""
-        return spot_eur_per_kwh * self.factor_ratio + self.add_eur_per_kwh
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """What energy costs and earns."""
-
-    import_formula: PriceFormula
-    export_formula: PriceFormula
-    area: str | None
-    """Bidding zone of the market price; None for fixed prices."""
-    fallback_import_eur_per_kwh: float
-    """Used where no market price is known at all."""
-
-    @property
-    def fallback_export_eur_per_kwh(self) -> float:
-        """What export earns at the market price that the import fallback implies."""
-        factor = self.import_formula.factor_ratio
-        if factor == 0:
-            return self.export_formula.add_eur_per_kwh
-        spot = (self.fallback_import_eur_per_kwh - self.import_formula.add_eur_per_kwh) / factor
-        return self.export_formula.price_eur_per_kwh(spot)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """One household behind one grid connection. Immutable; built by ``hems.config`` only."""
@@ -304,6 +273,14 @@ class Site:
     def zone(self) -> ZoneInfo:
         """Time zone of the house, never of the machine."""
         return ZoneInfo(self.timezone)
+
+    def import_price_eur_per_kwh(self, spot_eur_per_kwh: float, at: datetime) -> float:
+        """What one kWh costs at a market price and an instant."""
+        return self.tariff.import_formula.price_eur_per_kwh(spot_eur_per_kwh, at.astimezone(self.zone))
+
+    def export_price_eur_per_kwh(self, spot_eur_per_kwh: float, at: datetime) -> float:
+        """What one kWh earns at a market price and an instant."""
+        return self.tariff.export_formula.price_eur_per_kwh(spot_eur_per_kwh, at.astimezone(self.zone))
 
     @property
     def controllables(self) -> tuple[Controllable, ...]:

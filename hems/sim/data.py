@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hems.domain.errors import BadInputError
-from hems.domain.site import PriceFormula, Site
+from hems.domain.site import Site
 from hems.domain.time import SlotGrid
 from hems.sim.series import (
     FloatArray,
@@ -26,6 +26,7 @@ from hems.sim.series import (
     resample,
     slots_within,
 )
+from hems.sim.tariff import WallClock, household_prices
 
 LOWEST_PRICE = -10_000.0
 """Far below the harmonised minimum of the day-ahead market (-500 EUR/MWh)."""
@@ -61,7 +62,9 @@ class HouseData:
     import_eur_per_kwh: FloatArray
     export_eur_per_kwh: FloatArray
     spot_eur_per_kwh: FloatArray | None
-    """None where the folder gives household prices only, or the tariff is fixed."""
+    """None where the folder gives household prices only, or the tariff does not follow the market."""
+    prices_given: bool = False
+    """The folder gives household prices: the tariff of the site does not count."""
     temp_c: FloatArray | None = None
     ghi_wm2: FloatArray | None = None
     sunshine_ratio: FloatArray | None = None
@@ -121,7 +124,7 @@ def read_folder(folder: Path, *, site: Site) -> HouseData:
     load_w = _on(house, "load_w", grid)
     pv_w = _on(house, "pv_w", grid) if site.pv else nothing
     heat_pump_w = _on(house, "heat_pump_w", grid) if heat_counts else nothing
-    import_eur_per_kwh, export_eur_per_kwh, spot_eur_per_kwh = _read_prices(folder, site, grid)
+    prices = _read_prices(folder, site, grid)
     weather = _read_weather(folder, site)
     return HouseData(
         timezone=site.timezone,
@@ -131,9 +134,10 @@ def read_folder(folder: Path, *, site: Site) -> HouseData:
         heat_pump_w=_filled(house, "heat_pump_w", heat_pump_w),
         measured_load_w=load_w + heat_pump_w,
         measured_pv_w=pv_w,
-        import_eur_per_kwh=import_eur_per_kwh,
-        export_eur_per_kwh=export_eur_per_kwh,
-        spot_eur_per_kwh=spot_eur_per_kwh,
+        import_eur_per_kwh=prices.import_eur_per_kwh,
+        export_eur_per_kwh=prices.export_eur_per_kwh,
+        spot_eur_per_kwh=prices.spot_eur_per_kwh,
+        prices_given=prices.given,
         temp_c=_filled_weather(weather, "temp_c", grid),
         ghi_wm2=_filled_weather(weather, "ghi_wm2", grid),
         sunshine_ratio=_sunshine(weather, grid),
@@ -168,26 +172,43 @@ def _filled(series: Series, name: str, values: FloatArray) -> FloatArray:
         raise BadInputError(f"{series.path}:1: {name} cannot be completed: {error}") from None
 
 
-def _read_prices(folder: Path, site: Site, grid: SlotGrid) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-    """Import, export and spot price per slot [EUR/kWh]."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Prices:
+    """As in :class:`HouseData`."""
+
+    import_eur_per_kwh: FloatArray
+    export_eur_per_kwh: FloatArray
+    spot_eur_per_kwh: FloatArray | None
+    given: bool = False
+
+
+def _read_prices(folder: Path, site: Site, grid: SlotGrid) -> _Prices:
+    """Prices as given, else by the site's tariff."""
     formulas = (site.tariff.import_formula, site.tariff.export_formula)
-    if all(formula.factor_ratio == 0 for formula in formulas) and find_file(folder, "prices") is None:
-        import_eur, export_eur = (np.full(grid.count, formula.add_eur_per_kwh) for formula in formulas)
-        return import_eur, export_eur, None
-    path = _needed_file(folder, "prices", why="the tariff follows the market")
-    columns = ("import_eur_per_kwh", "export_eur_per_kwh", "spot_eur_per_mwh")
-    prices = read_series(path, dict.fromkeys(columns, LOWEST_PRICE))
-    spot = _on(prices, "spot_eur_per_mwh", grid) / 1000 if "spot_eur_per_mwh" in prices.columns else None
-    if "import_eur_per_kwh" in prices.columns and "export_eur_per_kwh" in prices.columns:
-        return _on(prices, "import_eur_per_kwh", grid), _on(prices, "export_eur_per_kwh", grid), spot
-    if spot is None:
-        raise BadInputError(f"{path}:1: needs spot_eur_per_mwh, or import_eur_per_kwh and export_eur_per_kwh")
-    import_eur, export_eur = (_priced(formula, spot) for formula in formulas)
-    return import_eur, export_eur, spot
-
-
-def _priced(formula: PriceFormula, spot_eur_per_kwh: FloatArray) -> FloatArray:
-    return spot_eur_per_kwh * formula.factor_ratio + formula.add_eur_per_kwh
+    follows_market = any(formula.factor_ratio != 0 for formula in formulas)
+    path = find_file(folder, "prices")
+    if follows_market:
+        path = _needed_file(folder, "prices", why="the tariff follows the market")
+    spot: FloatArray | None = None
+    if path is not None:
+        columns = ("import_eur_per_kwh", "export_eur_per_kwh", "spot_eur_per_mwh")
+        prices = read_series(path, dict.fromkeys(columns, LOWEST_PRICE))
+        if "spot_eur_per_mwh" in prices.columns:
+            spot = _on(prices, "spot_eur_per_mwh", grid) / 1000
+        if "import_eur_per_kwh" in prices.columns and "export_eur_per_kwh" in prices.columns:
+            import_eur, export_eur = (_on(prices, name, grid) for name in columns[:2])
+            return _Prices(
+                import_eur_per_kwh=import_eur, export_eur_per_kwh=export_eur, spot_eur_per_kwh=spot, given=True
+            )
+        if spot is None:
+            raise BadInputError(f"{path}:1: needs spot_eur_per_mwh, or import_eur_per_kwh and export_eur_per_kwh")
+    clock = WallClock.of(grid, site.zone)
+    import_eur, export_eur = (household_prices(formula, spot, clock) for formula in formulas)
+    return _Prices(
+        import_eur_per_kwh=import_eur,
+        export_eur_per_kwh=export_eur,
+        spot_eur_per_kwh=spot if follows_market else None,
+    )
 
 
 def _read_weather(folder: Path, site: Site) -> Series | None:

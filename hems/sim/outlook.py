@@ -9,7 +9,7 @@ from typing import Any
 from hems import wire
 from hems.app.outlook import cars_at, expected_cars_at
 from hems.app.sessions import OpenSession, SessionWatch
-from hems.domain.forecast import Forecast
+from hems.domain.forecast import Forecast, PriceCurve
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.reading import ChargerValues
 from hems.domain.session import ChargingSession
@@ -20,7 +20,7 @@ from hems.forecast.pv import forecast_pv
 from hems.learning.load import forecast_load
 from hems.sim.data import HouseData
 from hems.sim.foresight import OWN, Foresight
-from hems.sim.knowledge import Departures, Knowledge, Truth, published_until
+from hems.sim.knowledge import Departures, Knowledge, SlotPrices, Truth, published_until
 
 PRICE_MEMORY = timedelta(days=33)
 """Counted from the end of what is published, so that a prediction is the same whenever it is made."""
@@ -117,30 +117,47 @@ class Outlooks:
         if self.truth is not None and self.foresight.prices:
             known = self.truth.prices(grid)
             return known.import_eur_per_kwh, known.export_eur_per_kwh, grid.count
+        if self.site.tariff.area is None and not self.data.prices_given:
+            return self._contract_prices(grid)
         known_until = published_until(now.at, self.site.zone)
         if self._price_curve is None or self._price_curve.known_until != known_until:
             self._price_curve = self._predict_prices(now, grid, known_until)
         return self._price_curve.on(grid)
+
+    def _contract_prices(self, grid: SlotGrid) -> tuple[tuple[float, ...], tuple[float, ...], int]:
+        """Nothing has to be published where the contract says it all."""
+        buy = tuple(self.site.import_price_eur_per_kwh(0.0, at) for at in grid.starts())
+        sell = tuple(self.site.export_price_eur_per_kwh(0.0, at) for at in grid.starts())
+        return buy, sell, grid.count
 
     def _predict_prices(self, now: Now, grid: SlotGrid, known_until: datetime) -> PriceAhead:
         """Published prices and their continuation, for every horizon until more is published."""
         since_at = max(self.data.grid.start_at, known_until - PRICE_MEMORY)
         known = self.knowledge.prices(now.at, since_at=since_at)
         longer = SlotGrid(start_at=grid.start_at, count=grid.count + LONGEST_WAIT_SLOTS)
-        # The household's prices are the market's, scaled and shifted, and so are their predictions.
-        buy, sell = (
-            predict_spot(
-                PublishedPrices(start_at=known.grid.start_at, spot_eur_per_kwh=series), grid=longer, zone=self.site.zone
+        if known.spot_eur_per_kwh is not None and not self.data.prices_given:
+            curve = self._continued(known, known.spot_eur_per_kwh, longer)
+            spots, published_count = curve.spot_eur_per_kwh, curve.published_count
+            buy, sell = (
+                tuple(map(price, spots, longer.starts()))
+                for price in (self.site.import_price_eur_per_kwh, self.site.export_price_eur_per_kwh)
             )
-            for series in (known.import_eur_per_kwh, known.export_eur_per_kwh)
-        )
+        else:
+            bought = self._continued(known, known.import_eur_per_kwh, longer)
+            buy, published_count = bought.spot_eur_per_kwh, bought.published_count
+            sell = self._continued(known, known.export_eur_per_kwh, longer).spot_eur_per_kwh
         return PriceAhead(
             known_until=known_until,
             grid=longer,
-            import_eur_per_kwh=buy.spot_eur_per_kwh,
-            export_eur_per_kwh=sell.spot_eur_per_kwh,
-            published_count=buy.published_count,
+            import_eur_per_kwh=buy,
+            export_eur_per_kwh=sell,
+            published_count=published_count,
         )
+
+    def _continued(self, known: SlotPrices, series: Sequence[float], grid: SlotGrid) -> PriceCurve:
+        """A series of prices on a grid that goes beyond it."""
+        published = PublishedPrices(start_at=known.grid.start_at, spot_eur_per_kwh=series)
+        return predict_spot(published, grid=grid, zone=self.site.zone)
 
     def _load(self, now: Now, grid: SlotGrid) -> Forecast:
         error_ratio = self.foresight.load_error_ratio

@@ -18,14 +18,13 @@ from hems.domain.site import (
     GridConnection,
     GridMeter,
     HeatPump,
-    PriceFormula,
     PvPlane,
     PvPlant,
     RoomModel,
     Site,
     TankModel,
-    Tariff,
 )
+from hems.domain.tariff import PriceFormula, Tariff
 
 GRID = DeviceId("grid")
 PV = DeviceId("pv")

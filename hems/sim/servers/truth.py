@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from hems.domain.site import PriceFormula, Site
+from hems.domain.site import Site
 from hems.domain.time import SLOT_S, SlotGrid, floor_to, local_day
 from hems.sim.data import HouseData, Session
 from hems.sim.demo.commuter import stays_between
@@ -12,6 +12,7 @@ from hems.sim.demo.prices import synthetic_prices
 from hems.sim.demo.sample import SLOTS_PER_CYCLE, SLOTS_PER_DAY, sample, slot_in_cycle
 from hems.sim.demo.weather import made_up_outdoor_c
 from hems.sim.series import FloatArray
+from hems.sim.tariff import WallClock, household_prices
 
 DAYS = 400
 """How long a demo can run: at 60 times real time this is almost a week of ours."""
@@ -31,7 +32,7 @@ def demo_data(site: Site, start_at: datetime, *, days: int = DAYS) -> HouseData:
     house, first = sample(), slot_in_cycle(grid.start_at)
     order = (first + np.arange(grid.count)) % SLOTS_PER_CYCLE
     load_w, pv_w = np.array(house.load_w)[order], np.array(house.pv_w)[order]
-    spot_eur_per_kwh = _spot(site, grid)
+    spot_eur_per_kwh, clock = _spot(site, grid), WallClock.of(grid, site.zone)
     return HouseData(
         timezone=site.timezone,
         grid=grid,
@@ -40,8 +41,8 @@ def demo_data(site: Site, start_at: datetime, *, days: int = DAYS) -> HouseData:
         heat_pump_w=np.zeros(grid.count),
         measured_load_w=load_w,
         measured_pv_w=pv_w,
-        import_eur_per_kwh=_priced(site.tariff.import_formula, spot_eur_per_kwh),
-        export_eur_per_kwh=_priced(site.tariff.export_formula, spot_eur_per_kwh),
+        import_eur_per_kwh=household_prices(site.tariff.import_formula, spot_eur_per_kwh, clock),
+        export_eur_per_kwh=household_prices(site.tariff.export_formula, spot_eur_per_kwh, clock),
         spot_eur_per_kwh=spot_eur_per_kwh,
         temp_c=np.array([made_up_outdoor_c(at) for at in grid.starts()]) if site.heat_pumps else None,
         sessions=tuple(
@@ -60,7 +61,3 @@ def _spot(site: Site, grid: SlotGrid) -> FloatArray:
         spot[begin:end] = curve.spot_eur_per_kwh[begin - first : end - first]
         day += timedelta(days=1)
     return spot
-
-
-def _priced(formula: PriceFormula, spot_eur_per_kwh: FloatArray) -> FloatArray:
-    return spot_eur_per_kwh * formula.factor_ratio + formula.add_eur_per_kwh

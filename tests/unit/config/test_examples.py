@@ -17,12 +17,13 @@ from hems.domain.site import (
     GridConnection,
     GridMeter,
     HeatPump,
-    PriceFormula,
     PvPlane,
     PvPlant,
     RoomModel,
     TankModel,
 )
+from hems.domain.tariff import PriceFormula
+from hems.domain.time import EPOCH
 from tests.unit.config.good_site import GOOD, changed
 
 EXAMPLES = Path(__file__).parents[3] / "config" / "examples"
@@ -186,8 +187,8 @@ TARIFF = re.compile(r"tariff:\n(?s:.*)")
 def test_prices_are_made_of_their_parts(tariff, spot, bought, sold):
     site = load_site(TARIFF.sub(f"tariff:\n  {tariff}\n", GOOD), "site.yaml")
 
-    assert site.tariff.import_formula.price_eur_per_kwh(spot) == pytest.approx(bought)
-    assert site.tariff.export_formula.price_eur_per_kwh(spot) == pytest.approx(sold)
+    assert site.import_price_eur_per_kwh(spot, EPOCH) == pytest.approx(bought)
+    assert site.export_price_eur_per_kwh(spot, EPOCH) == pytest.approx(sold)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hems.domain.errors import BadInputError
-from hems.domain.site import PriceFormula, Site
+from hems.domain.site import Site
+from hems.domain.tariff import PriceFormula
 from hems.domain.time import SlotGrid, civil_day
 from hems.sim.data import read_folder
 from hems.sim.series import filled_from_neighbours, resample

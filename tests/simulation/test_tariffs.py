@@ -1,0 +1,78 @@
+"""Tariffs in closed loop: the plan lives by what the site file says, and the bill is the simulator's own."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from hems.domain.site import Site
+from hems.domain.tariff import PriceFormula, PriceWindow, Tariff, TimedPrice, TimeWindow
+from hems.runtime.planner import WorkerPlanner
+from hems.runtime.worker_process import spawn
+from hems.sim.tariff import WallClock, household_prices
+from tests.simulation.closed_loop import loop_of, two_weeks
+from tests.support.houses import BATTERY, home_a
+from tests.support.simulated import START_AT
+
+NIGHT = TimeWindow(start_s=23 * 3600, end_s=6 * 3600)
+EVENING = TimeWindow(start_s=17 * 3600, end_s=21 * 3600, weekdays=(0, 1, 2, 3, 4))
+RATES = TimedPrice(
+    otherwise_eur_per_kwh=0.30,
+    windows=(
+        PriceWindow(window=NIGHT, price_eur_per_kwh=0.20),
+        PriceWindow(window=EVENING, price_eur_per_kwh=0.40),
+    ),
+)
+
+
+def without_sun_and_car(site: Site) -> Site:
+    return replace(site, pv=(), chargers=())
+
+
+def priced(site: Site, tariff: Tariff) -> Site:
+    return replace(site, tariff=tariff)
+
+
+def battery_energy_wh(site: Site, *, days: int) -> Mapping[str, float]:
+    """Energy into (positive) and out of the battery by the rate in force, of a run with the plan."""
+    data = two_weeks(site, days=days + 4)
+    clock = WallClock.of(data.grid, site.zone)
+    own = household_prices(site.tariff.import_formula, None, clock)
+    data = replace(
+        data,
+        import_eur_per_kwh=own,
+        export_eur_per_kwh=household_prices(site.tariff.export_formula, None, clock),
+        spot_eur_per_kwh=None,
+    )
+    found: dict[str, Any] = {}
+    with closing(WorkerPlanner(spawn)) as planner:
+        loop, house = loop_of("plan", data, start_at=START_AT + timedelta(hours=11), site=site, planner=planner)
+        for end_s in range(900, days * 86_400 + 1, 900):
+            slot = data.slot_index(house.at)
+            loop.run(end_s)
+            power_w = house.devices[BATTERY].power_w
+            way = f"{'into' if power_w > 0 else 'out of'} at {own[slot]:.2f}"
+            found[way] = found.get(way, 0.0) + abs(power_w) / 4
+    return found
+
+
+@pytest.mark.parametrize("windows", [RATES.windows, ()], ids=["rates", "flat"])
+def test_the_battery_follows_the_windows_of_a_contract_and_rests_at_one_price(windows: tuple[PriceWindow, ...]) -> None:
+    """Goal: no market price is needed. Method: bought at night, given in the evening; a flat price moves nothing."""
+    site = home_a()
+    tariff = Tariff(
+        import_formula=PriceFormula(factor_ratio=0.0, add_eur_per_kwh=0.0, timed=(replace(RATES, windows=windows),)),
+        export_formula=PriceFormula(factor_ratio=0.0, add_eur_per_kwh=0.05),
+        area=None,
+        fallback_import_eur_per_kwh=0.0,
+    )
+    moved_wh = battery_energy_wh(without_sun_and_car(priced(site, tariff)), days=3)
+    bought_wh = sum(wh for way, wh in moved_wh.items() if way.startswith("into"))
+    if windows:
+        assert moved_wh["into at 0.20"] > 0.95 * bought_wh > 5_000, moved_wh
+        assert moved_wh["out of at 0.40"] > 4_000, moved_wh
+    else:
+        assert bought_wh < 500, moved_wh

@@ -1,0 +1,165 @@
+"""Prices by the clock and a charge on the month's peak as an installer writes them; slips are shown at their place."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from hems.cli.check import summary
+from hems.config import check_text, load_site
+from hems.domain.site import Site
+from hems.domain.tariff import CapacityTariff, TimeWindow
+
+SITE = """version: 1
+site: {name: A, timezone: Europe/Amsterdam, grid: {phases: 3, fuse: 25 A}}
+connections: {s: {type: simulated}}
+devices: [{name: Grid, kind: grid_meter, connection: s}]
+tariff:
+"""
+TWO_RATES = """  import:
+    source:
+      type: time_of_use
+      price: 0.20 EUR/kWh
+      windows:
+        - {price: 0.10 EUR/kWh, time: "23:00-07:00"}
+        - {price: 0.10 EUR/kWh, days: sat-sun}
+    add: {tax: 0.05 EUR/kWh}
+    vat: 20 %
+  export: {same_as: import, subtract: 0.04 EUR/kWh}
+"""
+GRID_FEE = """  import:
+    source: {type: day_ahead, area: DK1}
+    add:
+      tax: 0.10 EUR/kWh
+      grid_fee:
+        price: 0.04 EUR/kWh
+        windows:
+          - {price: 0.08 EUR/kWh, time: "17:00-21:00", months: oct-mar}
+          - {price: 0.02 EUR/kWh, time: "00:00-06:00"}
+    vat: 25 %
+    fallback: 0.30 EUR/kWh
+  export: {same_as: import}
+"""
+CAPACITY = """  import: {source: {type: fixed, price: 0.30 EUR/kWh}}
+  export: {source: {type: fixed, price: 0.05 EUR/kWh}}
+"""
+
+
+def site_of(tariff: str) -> Site:
+    return load_site(SITE + tariff, "a.yaml")
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "bought", "sold"),
+    [
+        ("2024-07-03T04:59", 0.18, 0.06),  # 06:59 in summer
+        ("2024-07-03T05:00", 0.30, 0.16),
+        ("2024-01-03T05:59", 0.18, 0.06),  # 06:59 in winter
+        ("2024-01-03T06:00", 0.30, 0.16),
+        ("2024-01-05T22:59", 0.18, 0.06),  # 23:59 on a Friday
+        ("2024-01-06T12:00", 0.18, 0.06),  # Saturday
+        ("2024-01-07T22:30", 0.18, 0.06),  # 23:30 on a Sunday
+        ("2024-01-08T21:30", 0.30, 0.16),  # 22:30 on a Monday
+    ],
+)
+def test_two_rates_go_by_the_wall_clock_with_vat_on_top_and_none_on_export(at: str, bought: float, sold: float) -> None:
+    site = site_of(TWO_RATES)
+
+    assert site.import_price_eur_per_kwh(0.0, utc(at)) == pytest.approx(bought)
+    assert site.export_price_eur_per_kwh(0.0, utc(at)) == pytest.approx(sold)
+
+
+@pytest.mark.parametrize(
+    ("at", "fee"),
+    [
+        ("2024-10-27T00:45", 0.02),  # 02:45, before the hour that comes twice
+        ("2024-10-27T04:45", 0.02),  # 05:45 in winter time
+        ("2024-10-27T05:00", 0.04),
+        ("2024-10-27T16:00", 0.08),
+        ("2024-03-31T03:45", 0.02),  # 05:45, on the day without 02:30
+        ("2024-03-31T04:00", 0.04),
+        ("2024-03-31T15:00", 0.08),
+        ("2024-04-01T15:00", 0.04),
+    ],
+)
+def test_a_grid_fee_goes_on_top_of_the_market_price_by_clock_and_season(at: str, fee: float) -> None:
+    site = site_of(GRID_FEE)
+
+    assert site.import_price_eur_per_kwh(0.06, utc(at)) == pytest.approx((0.06 + 0.10 + fee) * 1.25)
+    assert site.export_price_eur_per_kwh(0.06, utc(at)) == pytest.approx(0.06)
+
+
+def test_the_fallback_is_the_price_outside_all_windows_and_they_go_on_counting() -> None:
+    site = site_of(GRID_FEE)
+    spot = site.tariff.fallback_spot_eur_per_kwh
+
+    assert site.import_price_eur_per_kwh(spot, utc("2024-06-05T10:00")) == pytest.approx(0.30)
+    assert site.import_price_eur_per_kwh(spot, utc("2024-06-05T01:00")) == pytest.approx(0.30 - 0.02 * 1.25)
+
+
+def test_a_capacity_charge_has_a_price_a_minimum_and_windows() -> None:
+    written = '  capacity: {price: 4.20 EUR/kW, minimum: 2.5 kW, windows: [{time: "07:00-20:00", days: mon-fri}]}\n'
+    weekdays = TimeWindow(start_s=25_200, end_s=72_000, weekdays=(0, 1, 2, 3, 4))
+
+    tariff = site_of(CAPACITY + written).tariff
+
+    assert tariff.capacity == CapacityTariff(price_eur_per_kw=4.20, power_min_w=2_500.0, windows=(weekdays,))
+    assert site_of(CAPACITY).tariff.capacity is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "words"),
+    [
+        ('"23:00-07:00"', '"23-7"', "tariff.import.source.windows[1].time", "17:00-20:00"),
+        ('"23:00-07:00"', '"23:00-06:40"', "tariff.import.source.windows[1].time", "whole quarter hours"),
+        ('"23:00-07:00"', '"07:00-07:00"', "tariff.import.source.windows[1].time", "empty"),
+        ('"23:00-07:00"', '"23:00-24:30"', "tariff.import.source.windows[1].time", '"24:00"'),
+        ("sat-sun", "weekend", "tariff.import.source.windows[2].days", "mon-fri"),
+        ("days: sat-sun", "dayz: sat-sun", "tariff.import.source.windows[2].dayz", 'did you mean "days"?'),
+        ("{price: 0.10 EUR/kWh, days", "{days", "tariff.import.source.windows[2]", '"price" is missing'),
+        ("tax: 0.05 EUR/kWh", "tax: 0.05", "tariff.import.add.tax", "needs a unit"),
+        ("tax: 0.05 EUR/kWh", "tax: [0.05 EUR/kWh]", "tariff.import.add.tax", "group of settings"),
+        ("tax: 0.05 EUR/kWh", "tax: {price: 0.05 EUR/kWh}", "tariff.import.add.tax", '"windows" is missing'),
+        (
+            "tax: 0.05 EUR/kWh",
+            "tax: {price: 1 ct/kWh, windows: []}",
+            "tariff.import.add.tax.windows",
+            "must not be empty",
+        ),
+        (
+            "tax: 0.05 EUR/kWh",
+            "tax: {price: 1 ct/kWh, windos: [{price: 2 ct/kWh}]}",
+            "tariff.import.add.tax.windos",
+            'did you mean "windows"?',
+        ),
+        (
+            "tax: 0.05 EUR/kWh",
+            "tax: {price: 1 ct/kWh, windows: [{price: 2 kW}]}",
+            "tariff.import.add.tax.windows[1].price",
+            "is not a price",
+        ),
+    ],
+)
+def test_a_slip_is_one_error_at_its_place(before: str, after: str, place: str, words: str) -> None:
+    text = SITE + TWO_RATES.replace(before, after)
+
+    (finding,) = check_text(text, "a.yaml").findings
+
+    assert finding.path == place
+    assert words in finding.sentence
+    assert text.splitlines()[finding.line - 1].strip()
+
+
+@pytest.mark.parametrize(
+    ("tariff", "said"),
+    [
+        (TWO_RATES, "0.12 EUR/kWh 23:00-07:00; 0.12 EUR/kWh sat, sun; else 0.24 EUR/kWh"),
+        (GRID_FEE, "0.1 EUR/kWh 17:00-21:00 jan, feb, mar, oct, nov, dec; 0.025 EUR/kWh 00:00-06:00; else 0.05"),
+        (CAPACITY + "  capacity: {price: 4.2 EUR/kW}\n", "highest quarter hour of each month: 4.2 EUR/kW, always"),
+    ],
+)
+def test_check_says_what_was_understood(tariff: str, said: str) -> None:
+    assert said in "\n".join(summary(site_of(tariff)))
