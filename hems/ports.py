@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from hems.domain.command import Command
 from hems.domain.flex import Envelope, Refusal, Setpoint, TelemetryMinute
 from hems.domain.override import ChargeNow, Quote
+from hems.domain.prediction import PredictionRequest
 from hems.domain.problem import PlanningProblem
 from hems.domain.reading import BatteryValues, ChargerValues, GridValues, HeatPumpValues, PvValues, Reading
 from hems.domain.site import DeviceId
@@ -107,6 +108,22 @@ class Planner(Protocol):
     """Turns a problem into the raw text of a plan, somewhere else, within a deadline."""
 
     def answer(self, problem: PlanningProblem) -> bytes:
+        """The worker's answer, untrusted: parse and check it.
+
+        Raises:
+            WorkerError: killed, silent beyond the deadline, out of memory, or gone.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the worker; no process is left."""
+        ...
+
+
+class Predictor(Protocol):
+    """Turns histories into the raw text of forecasts, somewhere else, within a deadline."""
+
+    def answer(self, request: PredictionRequest) -> bytes:
         """The worker's answer, untrusted: parse and check it.
 
         Raises:

@@ -31,7 +31,7 @@ from hems.domain.flex import Commitment, Delivery, TelemetryMinute
 from hems.domain.override import ChargeNow
 from hems.domain.site import Site
 from hems.domain.wiring import AggregatorWiring
-from hems.ports import Clock, Driver, Mqtt, Offload, Planner
+from hems.ports import Clock, Driver, Mqtt, Offload, Planner, Predictor
 from hems.runtime.supervisor import Supervisor
 from hems.store.house_store import HouseStore
 from hems.web.server import WebServer
@@ -72,8 +72,10 @@ class Parts:
     store: HouseStore
     disk: Offload
     planner: Planner
+    predictor: Predictor | None = None
+    """The forecast worker; None: forecasts are made beside the planner."""
     thinking: Offload
-    """The thread that waits for the planner."""
+    """The thread that waits for the workers."""
     market: Market
     page: Page | None = None
     aggregator: tuple[AggregatorWiring, Mqtt] | None = None
@@ -98,7 +100,14 @@ class Daemon:
         """Called after each tick."""
         self.steering = Steering(parts.drivers)
         self.keeper = ImageKeeper(site)
-        self.knowing = Knowing(site, spot=parts.market.spot, outdoor=parts.market.outdoor, source=parts.market.source)
+        self.knowing = Knowing(
+            site,
+            spot=parts.market.spot,
+            outdoor=parts.market.outdoor,
+            source=parts.market.source,
+            ghi=parts.market.ghi,
+            place=parts.market.place,
+        )
         self.recorder = Recorder(parts.store, parts.disk, has_aggregator=parts.aggregator is not None)
         self.house = RunningHouse(
             site,
@@ -114,6 +123,7 @@ class Daemon:
         self.planner = PlannerLoop(
             site,
             planner=parts.planner,
+            predictor=parts.predictor,
             offload=parts.thinking,
             clock=clock,
             situation=self.house.situation,
@@ -266,6 +276,8 @@ class Daemon:
         store = self.parts.store.findings
         found = [f"The disk does not take what is written ({place}); it is kept in memory." for place in store.failing]
         found += [text for each in (*self.parts.market.troubles, *self.parts.troubles) if (text := each()) is not None]
+        if self.planner.forecast_trouble is not None:
+            found.append(f"Forecasts are plainer than usual: {self.planner.forecast_trouble}.")
         return [*found, *self._outer.troubles(), *self._inner.troubles()]
 
     def _new_id(self) -> str:

@@ -6,7 +6,7 @@ Implements :class:`hems.ports.House`. The tick waits for nothing but the clock a
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -183,7 +183,7 @@ class RunningHouse:
     def adopt(self, planned: Planned) -> None:
         """A new plan is in force."""
         self._planned = planned
-        for event in planned.decided.events:
+        for event in (*(() if planned.predicted is None else planned.predicted.events), *planned.decided.events):
             _log_event(event, self.site)
         self._recorder.plan(planned.decided.plan)
         self._refresh_envelope(soon=True)
@@ -290,6 +290,7 @@ class RunningHouse:
         )
         slot = self._slots.tick(seen, now, held_back=held_back)
         if slot is not None:
+            slot = replace(slot, ghi_wm2=self._knowing.expected_ghi_wm2(slot.start_at))
             self._knowing.slot(slot)
             self._recorder.slot(slot)
         minute = self._minutes.tick(seen, now)

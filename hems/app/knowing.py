@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from hems.app.measuring import Means, Recent
 from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, expected_cars_at, prices_on
 from hems.app.plan_view import PAST_SLOTS, Measured
-from hems.app.recorder import GRID, LOAD, level_series, power_series, sun_series
+from hems.app.recorder import GRID, LOAD, SKY, level_series, power_series, sun_series
 from hems.control.estimate import DEVICE_AGE_MAX_S, Estimate
 from hems.domain.forecast import SlotHistory
+from hems.domain.prediction import Coordinates
 from hems.domain.reading import PvValues, Reading
 from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
@@ -33,6 +34,8 @@ class Knowing:
         site: the house.
         spot: published market prices, past and coming; None: none.
         outdoor: expected outdoor temperature; None: nobody knows.
+        ghi: expected irradiance; None: nobody knows. What was expected of slots that have passed is kept.
+        place: where the house stands; None: nobody said.
         source: where prices come from, as ``day-ahead NL``.
     """
 
@@ -42,11 +45,15 @@ class Knowing:
         *,
         spot: Callable[[], PublishedPrices | None],
         outdoor: Callable[[], SlotHistory | None],
+        ghi: Callable[[], SlotHistory | None] = lambda: None,
+        place: Coordinates | None = None,
         source: str,
     ) -> None:
         self._site = site
         self._spot = spot
         self._outdoor = outdoor
+        self._ghi = ghi
+        self._place = place
         self._source = source
         self._series: dict[str, Recent] = {}
         self._sessions: dict[DeviceId, list[ChargingSession]] = {}
@@ -59,7 +66,7 @@ class Knowing:
             Since when a car was at a charger when this last ran, where none was seen to leave.
         """
         end_at = floor_to(now_at, SLOT_S)
-        names = [GRID, LOAD]
+        names = [GRID, LOAD, SKY]
         for device in self._site.controllables:
             names += [power_series(device.id), level_series(device.id)]
         names += [sun_series(plant.id) for plant in self._site.pv]
@@ -93,10 +100,17 @@ class Knowing:
         """A stay has ended."""
         self._sessions.setdefault(device_id, []).append(session)
 
+    def expected_ghi_wm2(self, start_at: datetime) -> float | None:
+        """What is expected of a slot now."""
+        ahead = self._ghi()
+        index = None if ahead is None else round((start_at - ahead.start_at) / timedelta(seconds=SLOT_S))
+        return None if ahead is None or index is None or not 0 <= index < len(ahead.mean_w) else ahead.mean_w[index]
+
     def slot(self, means: Means) -> None:
         """A quarter hour has ended."""
         self._put(GRID, means.start_at, means.grid_power_w)
         self._put(LOAD, means.start_at, means.load_power_w)
+        self._put(SKY, means.start_at, means.ghi_wm2)
         for device_id, power_w in means.device_power_w.items():
             self._put(power_series(device_id), means.start_at, power_w)
         for device_id, sun_w in means.sun_w.items():
@@ -128,6 +142,8 @@ class Knowing:
             outdoor=self._outdoor(),
             cars=cars,
             expected_cars=expected_cars_at(self._site, seen.chargers, cars, self._sessions, now),
+            place=self._place,
+            ghi_wm2=self._light(now),
             heat={pump.id: self._history(power_series(pump.id), now) for pump in self._site.heat_pumps},
         )
 
@@ -179,6 +195,18 @@ class Knowing:
         if name not in self._series:
             self._series[name] = Recent(end_at=start_at, values=[], slots_max=MEMORY_SLOTS)
         self._series[name].put(start_at, value)
+
+    def _light(self, now: Now) -> SlotHistory | None:
+        """What was expected of past slots, followed by what is expected of the coming ones."""
+        ahead = self._ghi()
+        if ahead is None:
+            return None
+        past = self._history(SKY, now)
+        gap = round((ahead.start_at - past.start_at) / timedelta(seconds=SLOT_S))
+        if not past.mean_w or gap < 0:
+            return ahead
+        known = [*past.mean_w[:gap], *(None,) * max(0, gap - len(past.mean_w))]
+        return SlotHistory(start_at=past.start_at, mean_w=(*known, *ahead.mean_w))
 
     def _history(self, name: str, now: Now) -> SlotHistory:
         recent = self._series.get(name)

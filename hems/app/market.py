@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import aiohttp
 
 from hems.domain.forecast import SlotHistory
+from hems.domain.prediction import Coordinates
 from hems.domain.site import Site
 from hems.domain.time import SLOT_S, local_day
 from hems.forecast.price import PublishedPrices
@@ -41,6 +42,9 @@ class Market:
 
     spot: Callable[[], PublishedPrices | None]
     outdoor: Callable[[], SlotHistory | None]
+    ghi: Callable[[], SlotHistory | None] = lambda: None
+    """Expected irradiance on the level [W/m2]."""
+    place: Coordinates | None = None
     source: str
     """Where prices come from, in words."""
     tasks: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = ()
@@ -61,7 +65,7 @@ def public_market(
     """Public servers without keys, or others that answer as they do.
 
     Args:
-        site: its tariff says which area, its heat pumps whether weather matters.
+        site: its tariff says which area, its heat pumps and modules whether weather matters.
         place: latitude and longitude; None: no weather.
         store: keeps what came for the next start.
         disk: the store's thread.
@@ -80,7 +84,7 @@ def public_market(
         troubles.append(keeper.trouble)
         spot = spot_of(keeper.published)
     weather: WeatherKeeper | None = None
-    if place is not None and site.heat_pumps:
+    if place is not None and (site.heat_pumps or site.pv):
         source = OpenMeteo(session, clock, servers.weather_url or OPEN_METEO_URL)
         weather = _weather_keeper(site, place, source, store=store, disk=disk, clock=clock, dice=dice)
         tasks.append(("weather", weather.run))
@@ -90,9 +94,15 @@ def public_market(
         forecast = None if weather is None else weather.forecast()
         return None if forecast is None else SlotHistory(start_at=forecast.grid.start_at, mean_w=forecast.outdoor_c)
 
+    def ghi() -> SlotHistory | None:
+        forecast = None if weather is None else weather.forecast()
+        return None if forecast is None else SlotHistory(start_at=forecast.grid.start_at, mean_w=forecast.ghi_wm2)
+
     return Market(
         spot=spot,
         outdoor=outdoor,
+        ghi=ghi,
+        place=None if place is None else Coordinates(latitude_deg=place[0], longitude_deg=place[1]),
         source=f"day-ahead {site.tariff.area}",
         tasks=tuple(tasks),
         troubles=tuple(troubles),

@@ -28,6 +28,8 @@ class Means:
     """State of charge of batteries at the end."""
     sun_w: Mapping[DeviceId, float | None]
     """What the sun gave each plant, >= 0; None where it was held back at any moment."""
+    ghi_wm2: float | None = None
+    """Irradiance on the level as it was expected last, >= 0; None: nobody knew."""
 
 
 @dataclass(slots=True)

@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo
 
 from hems.control.cars import CAR_DONE_WH, missed_departure_at
 from hems.control.headroom import nameplate_w
-from hems.domain.forecast import Forecast, SlotHistory
+from hems.domain.forecast import SlotHistory
 from hems.domain.outlook import CarTask, Outlook
+from hems.domain.prediction import Coordinates, PlantAsked, Prediction, PredictionRequest, PumpAsked
 from hems.domain.reading import CarState, ChargerValues
 from hems.domain.session import ChargingSession
 from hems.domain.site import CarHabit, Charger, DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to, next_local_time
 from hems.forecast.car import forecast_arrivals, forecast_stay
-from hems.forecast.load import forecast_load
+from hems.forecast.house import predict
 from hems.forecast.price import PublishedPrices, predict_spot
-from hems.forecast.pv import forecast_pv
 
 HORIZON_SLOTS = 192
 """48 h: the shortest horizon at which the worth of stored energy at its end no longer matters (design, measured)."""
@@ -41,6 +41,10 @@ class Known:
     expected_cars: tuple[CarTask, ...] = ()
     heat: Mapping[DeviceId, SlotHistory] = field(default_factory=dict)
     """What each heat pump drew."""
+    place: Coordinates | None = None
+    """Where the house stands; None: nobody said."""
+    ghi_wm2: SlotHistory | None = None
+    """Irradiance as it was and is forecast; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,23 +59,40 @@ class Prices:
     """No market price is known: the fallback of the site file."""
 
 
-def outlook_at(site: Site, known: Known, now: Now) -> Outlook:
-    """The outlook of this moment on the next 48 hours."""
+def request_of(site: Site, known: Known, now: Now) -> PredictionRequest:
+    """What is to be forecast for the next 48 hours, and all that may be known for it."""
+    return PredictionRequest(
+        issued_at=now.at,
+        grid=SlotGrid(start_at=floor_to(now.at, SLOT_S), count=HORIZON_SLOTS),
+        timezone=site.zone.key,
+        place=known.place,
+        load=known.load,
+        plants=tuple(
+            PlantAsked(device_id=plant.id, planes=plant.planes, history=known.pv[plant.id])
+            for plant in site.pv
+            if plant.id in known.pv and plant.peak_w > 0
+        ),
+        pumps=tuple(PumpAsked(device_id=pump_id, history=drawn) for pump_id, drawn in known.heat.items()),
+        ghi_wm2=known.ghi_wm2,
+        outdoor_c=known.outdoor,
+    )
+
+
+def outlook_at(site: Site, known: Known, now: Now, prediction: Prediction | None = None) -> Outlook:
+    """The outlook of this moment on the next 48 hours; forecasts of the standard library where none are given."""
     grid = SlotGrid(start_at=floor_to(now.at, SLOT_S), count=HORIZON_SLOTS)
+    prediction = prediction or predict(request_of(site, known, now))
     priced = prices_on(site, known.spot, grid, now)
     return Outlook(
         grid=grid,
         import_price_eur_per_kwh=priced.import_eur_per_kwh,
         export_price_eur_per_kwh=priced.export_eur_per_kwh,
         published_count=priced.published_count,
-        load=forecast_load(known.load, grid=grid, issued_at=now.at, zone=site.zone),
-        pv=_pv(site, known, grid, now),
+        load=prediction.load,
+        pv=prediction.pv,
         cars=known.cars,
         expected_cars=known.expected_cars,
-        heat={
-            pump_id: forecast_load(drawn, grid=grid, issued_at=now.at, zone=site.zone)
-            for pump_id, drawn in known.heat.items()
-        },
+        heat=prediction.heat,
         outdoor_c=None if known.outdoor is None or not site.heat_pumps else _steady(known.outdoor, grid),
     )
 
@@ -209,14 +230,6 @@ def _late_departure_at(
         return None
     full_at = now.at + timedelta(hours=missing_wh / nameplate_w(charger))
     return min(floor_to(full_at, SLOT_S) + timedelta(seconds=SLOT_S), next_local_time(now.at, habit.departure_s, zone))
-
-
-def _pv(site: Site, known: Known, grid: SlotGrid, now: Now) -> dict[DeviceId, Forecast]:
-    return {
-        plant.id: forecast_pv(known.pv[plant.id], grid=grid, issued_at=now.at, zone=site.zone, peak_w=plant.peak_w)
-        for plant in site.pv
-        if plant.id in known.pv and plant.peak_w > 0
-    }
 
 
 def _end_at(spot: PublishedPrices) -> datetime:

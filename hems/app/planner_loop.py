@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hems.app.outlook import Known, outlook_at
+from hems.app.outlook import Known, outlook_at, request_of
 from hems.app.planning import Decided, PlanDesk
 from hems.app.posing import pose
+from hems.app.predicting import Predicted, PredictionDesk
 from hems.app.waiting import news_or_time
 from hems.control.estimate import Estimate
 from hems.control.state import ControlState
@@ -20,7 +21,7 @@ from hems.domain.plan import Origin, Plan
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import Site
 from hems.domain.time import SLOT_S, Now, floor_to
-from hems.ports import Clock, Offload, Planner
+from hems.ports import Clock, Offload, Planner, Predictor
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Planned:
     problem: PlanningProblem
     known: Known
     outlook: Outlook
+    predicted: Predicted | None = None
 
 
 class PlannerLoop:
@@ -57,7 +59,8 @@ class PlannerLoop:
     Args:
         site: the house.
         planner: the plan worker.
-        offload: the thread in which it is asked.
+        predictor: the forecast worker; None: forecasts are made in the thread itself.
+        offload: the thread in which they are asked.
         clock: when.
         situation: this moment; None before the first tick.
         adopted: told of each new plan and of what happened.
@@ -68,6 +71,7 @@ class PlannerLoop:
         site: Site,
         *,
         planner: Planner,
+        predictor: Predictor | None = None,
         offload: Offload,
         clock: Clock,
         situation: Callable[[], Situation | None],
@@ -76,6 +80,7 @@ class PlannerLoop:
         self._site = site
         self._planner = planner
         self._desk = PlanDesk(planner)
+        self._predictions = PredictionDesk(predictor)
         self._offload = offload
         self._clock = clock
         self._situation = situation
@@ -84,6 +89,8 @@ class PlannerLoop:
         self.plan: Plan | None = None
         self.trouble: str | None = None
         """Why the last attempt gave no new plan; None when it did."""
+        self.forecast_trouble: str | None = None
+        """Why the daemon had to make its forecasts itself; None when it had not."""
         self.plans = 0
 
     def wake(self) -> None:
@@ -115,6 +122,7 @@ class PlannerLoop:
         planned = await self._offload(lambda: self._plan(situation, current))
         self.plan = planned.decided.plan
         self.trouble = _trouble(planned.decided.events)
+        self.forecast_trouble = None if planned.predicted is None else planned.predicted.trouble
         self.plans += 1
         self._adopted(planned)
 
@@ -132,11 +140,14 @@ class PlannerLoop:
         return None if planned.decided.refused else planned.decided.plan.cost_eur
 
     def close(self) -> None:
-        """End the worker."""
+        """End the workers."""
         self._planner.close()
+        self._predictions.close()
 
     def _plan(self, situation: Situation, current: Plan | None) -> Planned:
-        outlook = outlook_at(self._site, situation.known, situation.now)
+        now = situation.now
+        predicted = self._predictions.predict(request_of(self._site, situation.known, now), now)
+        outlook = outlook_at(self._site, situation.known, now, predicted.prediction)
         announced = current if current is not None and current.origin is Origin.SOLVER else None
         problem = pose(
             situation.state, situation.seen, outlook, situation.limits, situation.now, situation.overrides, announced
@@ -146,6 +157,7 @@ class PlannerLoop:
             problem=problem,
             known=situation.known,
             outlook=outlook,
+            predicted=predicted,
         )
 
 

@@ -20,6 +20,8 @@ WAITING_MAX = 2_000
 """Some hours of an ordinary day: a disk that hangs for longer loses telemetry, never a command."""
 
 GRID, LOAD = "grid_w", "load_w"
+SKY = "sky.ghi_wm2"
+"""Irradiance as it was expected last, kept beside what the sun gave: forecasts learn from both."""
 
 
 def power_series(device_id: str) -> str:
@@ -91,6 +93,8 @@ class Recorder:
             SlotValue(series=GRID, start_at=means.start_at, value=means.grid_power_w),
             SlotValue(series=LOAD, start_at=means.start_at, value=means.load_power_w),
         ]
+        if means.ghi_wm2 is not None:
+            rows.append(SlotValue(series=SKY, start_at=means.start_at, value=means.ghi_wm2))
         for device_id, power_w in means.device_power_w.items():
             rows.append(SlotValue(series=power_series(device_id), start_at=means.start_at, value=power_w))
         for device_id, sun_w in means.sun_w.items():

@@ -24,6 +24,7 @@ from hems.runtime.files import SystemFiles
 from hems.runtime.notify import Notifier
 from hems.runtime.offload import ThreadOffload
 from hems.runtime.planner import WorkerPlanner
+from hems.runtime.predictor import WorkerPredictor
 from hems.runtime.worker_process import spawn
 from hems.store.house_store import HouseStore
 
@@ -106,8 +107,9 @@ async def _parts(
 ) -> Parts:
     """Everything that the daemon is made of; ``stack`` ends what must be ended."""
     disk, thinking, planner = ThreadOffload("disk"), ThreadOffload("planner"), WorkerPlanner(spawn)
+    predictor = WorkerPredictor(spawn)
     stack.push_async_callback(disk.close, deadline_s=CLOSE_MAX_S)
-    stack.push_async_callback(_end_planning, planner, thinking)
+    stack.push_async_callback(_end_thinking, planner, predictor, thinking)
     store = await disk(lambda: HouseStore(place.state_dir, SystemFiles(place.state_dir), clock))
     connected = connect(
         house.site,
@@ -138,6 +140,7 @@ async def _parts(
         store=store,
         disk=disk,
         planner=planner,
+        predictor=predictor,
         thinking=thinking,
         market=market,
         page=place.page,
@@ -146,15 +149,17 @@ async def _parts(
     )
 
 
-async def _end_planning(planner: WorkerPlanner, thinking: ThreadOffload) -> None:
-    """A plan that is being made is of no use any more: its worker is ended, and nothing waits for it."""
+async def _end_thinking(planner: WorkerPlanner, predictor: WorkerPredictor, thinking: ThreadOffload) -> None:
+    """A plan that is being made is of no use any more: its workers are ended, and nothing waits for them."""
     planner.close()
+    predictor.close()
     try:
         await thinking.close(deadline_s=CLOSE_MAX_S)
     except OperatingError as error:
         log.info("%s", error)
     finally:
         planner.close()
+        predictor.close()
 
 
 def _heartbeat(notifier: Notifier, clock: Clock) -> Callable[[], None]:

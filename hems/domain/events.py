@@ -121,6 +121,15 @@ class PlanRefused:
     kind: Literal["plan_refused"] = "plan_refused"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastRefused:
+    """No forecast came from the worker, or it cannot be; the daemon makes a plainer one itself. Told once."""
+
+    at: datetime
+    problem: str
+    kind: Literal["forecast_refused"] = "forecast_refused"
+
+
 Event = (
     ModeChanged
     | DeviceWentSilent
@@ -132,4 +141,5 @@ Event = (
     | FuseExceeded
     | PlanAdopted
     | PlanRefused
+    | ForecastRefused
 )

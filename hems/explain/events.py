@@ -6,6 +6,7 @@ from hems.domain.events import (
     DeviceFollowsAgain,
     DeviceWentSilent,
     Event,
+    ForecastRefused,
     FuseExceeded,
     LimitEngaged,
     LimitLifted,
@@ -51,10 +52,12 @@ def event_line(event: Event, site: Site) -> str:
             return f"plan of {clock(issued_at, site.zone)} by {origin} is in force"
         case PlanRefused(problem=problem, instead=instead):
             return f"no new plan: {problem}; {instead} instead"
+        case ForecastRefused(problem=problem):
+            return f"no forecast of the worker: {problem}; a plainer one instead"
 
 
 def is_trouble(event: Event) -> bool:
     """Whether somebody should look at it."""
-    return isinstance(event, DeviceWentSilent | DeviceDoesNotFollow | FuseExceeded | PlanRefused) or (
+    return isinstance(event, DeviceWentSilent | DeviceDoesNotFollow | FuseExceeded | PlanRefused | ForecastRefused) or (
         isinstance(event, ModeChanged) and event.after is Mode.SAFE_HOLD
     )

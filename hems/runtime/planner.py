@@ -7,7 +7,8 @@ from hems.domain.plan import Plan
 from hems.domain.problem import PlanningProblem
 from hems.planning.answer import PlanAnswer, PlanRefusal
 from hems.planning.check import violations
-from hems.ports import Spawn, WorkerProcess
+from hems.ports import Spawn
+from hems.runtime.line_worker import LineWorker
 from hems.wire import fast_json, parse
 
 PLAN_WORKER = "hems.workers.plan"
@@ -29,11 +30,14 @@ class WorkerPlanner:
 
     def __init__(self, spawn: Spawn, *, deadline_s: float = DEADLINE_S, module: str = PLAN_WORKER) -> None:
         """``module`` is the worker to run; tests name misbehaving ones."""
-        self._spawn = spawn
-        self._deadline_s = deadline_s
-        self._module = module
-        self._worker: WorkerProcess | None = None
-        self._jobs = 0
+        self._worker = LineWorker(
+            spawn,
+            module,
+            name="plan worker",
+            deadline_s=deadline_s,
+            memory_max_bytes=MEMORY_MAX_BYTES,
+            jobs_max=JOBS_MAX,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -49,18 +53,8 @@ class WorkerPlanner:
         Raises:
             WorkerError: no answer; says why in one sentence.
         """
-        try:
-            worker = self._ready()
-            worker.send_line(fast_json(problem))
-            line = worker.receive_line(timeout_s=self._deadline_s)
-        except (OSError, EOFError) as error:
-            self.close()
-            raise WorkerError(f"plan worker: {error}") from None
-        if line is None:
-            self.close()
-            raise WorkerError(f"plan worker: no answer within {self._deadline_s:g} s, it was stopped")
-        self._jobs += 1
-        if self._jobs >= JOBS_MAX or not line.startswith(b'{"plan":'):
+        line = self._worker.ask(fast_json(problem))
+        if not line.startswith(b'{"plan":'):
             self.close()
         if line.startswith(b'{"error":'):
             raise WorkerError(f"plan worker: {_refusal(line)}")
@@ -68,15 +62,7 @@ class WorkerPlanner:
 
     def close(self) -> None:
         """End the worker, from any thread; no process is left. The next problem starts another."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.kill()
-
-    def _ready(self) -> WorkerProcess:
-        if self._worker is None:
-            self._worker = self._spawn(self._module, memory_max_bytes=MEMORY_MAX_BYTES)
-            self._jobs = 0
-        return self._worker
+        self._worker.close()
 
 
 def checked_plan(problem: PlanningProblem, answer: bytes) -> Plan:

@@ -3,10 +3,7 @@
 The only process that loads the solver. It may be killed at any moment; nothing is kept between two lines.
 """
 
-import os
-import sys
 import time
-from typing import BinaryIO
 
 from hems.domain.errors import BadInputError
 from hems.domain.problem import PlanningProblem
@@ -14,23 +11,7 @@ from hems.planning.answer import PlanAnswer, PlanRefusal
 from hems.solving.mathopt import UnsolvedError
 from hems.solving.plan import solve
 from hems.wire import fast_json, parse
-
-
-def main() -> None:
-    """Answer every line of standard input on standard output.
-
-    What native code prints goes to standard error: the solver's library writes to file descriptor 1 as it likes.
-    """
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(sys.stdin.buffer, answers)
-
-
-def serve(problems: BinaryIO, answers: BinaryIO) -> None:
-    """Answer every line of a stream."""
-    for line in problems:
-        answers.write(answer(line) + b"\n")
-        answers.flush()
+from hems.workers.serving import main
 
 
 def answer(line: bytes) -> bytes:
@@ -45,4 +26,4 @@ def answer(line: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    main(answer)

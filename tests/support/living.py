@@ -19,7 +19,7 @@ from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S
 from hems.domain.wiring import AggregatorWiring
 from hems.forecast.price import PublishedPrices
-from hems.ports import Answer, Clock, Mqtt, Offload, Outcome, Report
+from hems.ports import Answer, Clock, Mqtt, Offload, Outcome, Predictor, Report
 from hems.runtime.files import SystemFiles
 from hems.sim.data import HouseData
 from hems.sim.house import SimHouse
@@ -165,6 +165,7 @@ async def living(
     seed: int = 1,
     stored_ratio: float = 0.5,
     disk: Offload = direct,
+    predictor: Predictor | None = None,
 ) -> AsyncIterator[Living]:
     """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`.
 
@@ -193,6 +194,7 @@ async def living(
         tick_s=float(step_s),
         disk=disk,
         planner=planner,
+        predictor=predictor,
         thinking=direct,
         market=market or flat_market(start_at),
         page=page,
