@@ -80,7 +80,6 @@ class _Odd:
         limited = rng.random() < 0.3
         return replace(
             house,
-            net_error_w=self._series(0.0, 300.0, 2000.0, -5.0, 1e9) if rng.random() < 0.5 else (),
             operator_import_max_w=tuple(rng.choice([4200.0, 0.0, 1e9]) for _ in range(count)) if limited else None,
             operator_export_max_w=(rng.choice([0.0, 3000.0, -5.0]),) * count if rng.random() < 0.2 else None,
             peaks=tuple(self._peak() for _ in range(rng.choice([0, 0, 1, 2]))),
@@ -98,6 +97,7 @@ class _Odd:
             else None,
             commitments=tuple(self._commitment(index) for index in range(rng.choice([0, 0, 0, 1, 2]))),
             change_cost_eur=rng.choice([0.0, 0.01, -1.0]),
+            net_error_w=self._series(0.0, 300.0, 2000.0, -5.0, 1e9) if rng.random() < 0.5 else (),
         )
 
     def _load(self) -> Series:
