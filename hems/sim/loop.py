@@ -21,6 +21,7 @@ from hems.domain.plan import Origin, Plan
 from hems.domain.reading import CarState, Image
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now
+from hems.planning.calm import switches_otherwise
 from hems.ports import Planner
 from hems.sim.checkers import Checkers
 from hems.sim.days import DayEnd
@@ -35,6 +36,10 @@ class Counts:
 
     plans: int = 0
     refused: int = 0
+    announced: int = 0
+    """Plans that followed one with which they have a car, heat pump or appliance in common."""
+    switched_otherwise: int = 0
+    """Of these, those that switch in the next two hours otherwise than was announced."""
     plan_times_s: list[float] = field(default_factory=list)
     """Wall time from the problem posed to the plan checked, in the order of the plans [s]."""
 
@@ -125,6 +130,9 @@ class ClosedLoop:
         self.counts.plan_times_s.append(round(self._stopwatch() - started_s, 4))
         self.counts.plans += 1
         self.counts.refused += decided.refused
+        otherwise = None if announced is None else switches_otherwise(announced, decided.plan, now.at)
+        self.counts.announced += otherwise is not None
+        self.counts.switched_otherwise += otherwise is True
         self.plan = decided.plan if self._execution == "value" else to_the_watt(decided.plan)
         return decided.events
 

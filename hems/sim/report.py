@@ -56,6 +56,8 @@ def figures(loop: ClosedLoop, *, end_eur: float) -> dict[str, Any]:
         "fuse_exceeded_s": sum(totals.fuse_exceeded_s.values()),
         "plans": loop.counts.plans,
         "plans_refused": loop.counts.refused,
+        "plans_announced": loop.counts.announced,
+        "plans_switched_otherwise": loop.counts.switched_otherwise,
         "plan_time_p95_s": _percentile(times, 0.95),
         "violations": loop.checkers.violation_count,
         "days": [each.figures() for each in loop.days],
