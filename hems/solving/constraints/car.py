@@ -25,11 +25,25 @@ class ModeColumns:
     """Most in each slot of the grid."""
     smallest_kw: Numbers
     """Smallest power of each slot with a binary."""
+    at_least: Indices
+    """Rows that demand it."""
 
     @property
     def largest_kw(self) -> Numbers:
         """Most in each slot with a binary."""
         return self.limit_kw[self.on_slots]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaperColumns:
+    """Where a car's taper is in the program: ``power <= top - slope * state``."""
+
+    state: Indices
+    """Energy charged by the end of each slot."""
+    top_kw: float
+    slope: float
+    eased: Indices
+    """Binaries of the first slots: the car takes less than its smallest power by itself, and all that it can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +54,7 @@ class CarColumns:
     discharge: Indices | None
     part: Indices
     """Binaries of which one may be 1: the slot in which it charges, in its lowest mode, for part of the time."""
+    taper: TaperColumns | None
     connected: Flags
     needs: tuple[tuple[Indices, int], ...]
     """Rows whose dual is the worth of a charged kWh, each with the number of slots that it covers."""
@@ -49,6 +64,7 @@ class CarColumns:
     def rounded(self, values: Numbers) -> Iterable[Fixing]:
         """On where it has its smallest power at least, in the highest mode that it can; one part-slot."""
         wanted = {slot: sum(values[mode.power[slot]] for mode in self.modes) for slot in self._switched()}
+        eased = self._eased(values)
         taken: set[int] = set()
         for mode in reversed(self.modes):
             power_kw = np.array([wanted[int(slot)] for slot in mode.on_slots])
@@ -58,14 +74,30 @@ class CarColumns:
                 taken.update(int(slot) for slot in mode.on_slots[on])
                 yield mode.on, on.astype(float)
             else:
-                part = _part_slot(power_kw * free, on, free)
-                yield mode.on, (on & ~part).astype(float)
+                by_itself = free & np.isin(mode.on_slots, np.flatnonzero(eased)) & (power_kw > NOTHING_KW)
+                part = _part_slot(power_kw * free, on | by_itself, free)
+                yield mode.on, ((on | by_itself) & ~part).astype(float)
                 yield self.part, part.astype(float)
+        if self.taper is not None:
+            yield self.taper.eased, eased.astype(float)
 
     def resting(self) -> Iterable[Fixing]:
         """Off."""
-        for columns in (*(mode.on for mode in self.modes), self.part):
+        eased = () if self.taper is None else (self.taper.eased,)
+        for columns in (*(mode.on for mode in self.modes), self.part, *eased):
             yield columns, np.zeros(len(columns))
+
+    def _eased(self, values: Numbers) -> Flags:
+        """First slots in which it takes all that its taper leaves, and that is less than its smallest power."""
+        if self.taper is None or not self.modes:
+            return np.zeros(0, dtype=bool)
+        slots = np.arange(len(self.taper.eased))
+        power_kw = np.array(sum(values[mode.power[slots]] for mode in self.modes))
+        line_kw = self.taper.top_kw - self.taper.slope * values[self.taper.state[slots]]
+        smallest_kw = np.full(len(slots), 0.0)
+        smallest_kw[self.modes[0].on_slots] = self.modes[0].smallest_kw
+        eased: Flags = (power_kw > NOTHING_KW) & (power_kw >= line_kw - 1e-6) & (power_kw < smallest_kw - 1e-6)
+        return eased
 
     def _switched(self) -> set[int]:
         return {int(slot) for mode in self.modes for slot in mode.on_slots}
@@ -92,15 +124,21 @@ def put_car(frame: Frame, car: CarInput) -> CarColumns:
     cap_kw = np.inf if can_give else most_kwh / frame.slot_h
     modes = tuple(_mode(frame, car, index, share, cap_kw) for index in range(len(car.modes)))
     _one_mode(frame, modes)
-    part = _part(frame, modes)
+    part = _part(frame, car, modes)
+    if car.switch_cost_eur > 0:
+        for index, mode in enumerate(modes):
+            _starts(frame, car, mode, part if index == 0 else None, before=car.charging_mode == index)
     discharge = _discharge(frame, car, modes, part, share) if can_give else None
+    taper = None
     if discharge is not None or car.taper is not None:
-        _put_state(frame, car, modes, discharge, most_kwh=most_kwh)
+        state = _put_state(frame, car, modes, discharge, most_kwh=most_kwh)
+        taper = _put_taper(frame, car, modes, state)
     needs = _needs(frame, car, modes, discharge, needed_kwh=needed_kwh, most_kwh=most_kwh, share=share)
     columns = CarColumns(
         modes=modes,
         discharge=discharge,
         part=part,
+        taper=taper,
         connected=share > 0,
         needs=needs,
         announced=tuple(_announced_off(car, modes, part)),
@@ -124,9 +162,14 @@ def _mode(frame: Frame, car: CarInput, index: int, share: Numbers, cap_kw: float
     program.put(at_least, power[on_slots], 1.0)
     program.put(at_least, on, -smallest_kw[on_slots])
     frame.own_rows.append(at_least)
-    if car.switch_cost_eur > 0:
-        _starts(frame, on, on_slots, before=car.charging_mode == index, cost=car.switch_cost_eur)
-    return ModeColumns(power=power, on=on, on_slots=on_slots, limit_kw=largest_kw, smallest_kw=smallest_kw[on_slots])
+    return ModeColumns(
+        power=power,
+        on=on,
+        on_slots=on_slots,
+        limit_kw=largest_kw,
+        smallest_kw=smallest_kw[on_slots],
+        at_least=at_least,
+    )
 
 
 def _calm(frame: Frame, car: CarInput, slots: Indices) -> Numbers:
@@ -137,16 +180,27 @@ def _calm(frame: Frame, car: CarInput, slots: Indices) -> Numbers:
     return frame.problem.change_cost_eur * announced[slots]
 
 
-def _starts(frame: Frame, on: Indices, slots: Indices, *, before: bool, cost: float) -> None:
-    """``start >= on - on of the slot before``, at a price."""
-    start = frame.program.columns(len(on), upper=1.0, cost=cost)
-    first = np.zeros(len(on))
-    first[slots == 0] = float(before)
-    rows = frame.program.rows(len(on), lower=-first)
-    frame.program.put(rows, start, 1.0)
-    frame.program.put(rows, on, -1.0)
+def _starts(frame: Frame, car: CarInput, mode: ModeColumns, part: Indices | None, *, before: bool) -> None:
+    """``start >= charging - charging in the slot before``, at a price; the part-slot charges too.
+
+    In a part-slot a charge begins or ends: one between two others is a pause, ``start >= on + part + on - 2``.
+    """
+    program, slots = frame.program, mode.on_slots
+    start = program.columns(len(slots), upper=1.0, cost=car.switch_cost_eur)
+    first = np.where(slots == 0, float(before), 0.0)
     follows = np.flatnonzero(np.diff(slots) == 1) + 1
-    frame.program.put(rows[follows], on[follows - 1], 1.0)
+    rows = program.rows(len(slots), lower=-first)
+    program.put(rows, start, 1.0)
+    for charging in (mode.on,) if part is None else (mode.on, part):
+        program.put(rows, charging, -1.0)
+        program.put(rows[follows], charging[follows - 1], 1.0)
+    if part is not None:
+        rows = program.rows(len(follows), lower=first[follows - 1] - 2.0)
+        program.put(rows, start[follows], 1.0)
+        program.put(rows, mode.on[follows], -1.0)
+        program.put(rows, part[follows - 1], -1.0)
+        earlier = np.isin(follows - 1, follows)
+        program.put(rows[earlier], mode.on[follows[earlier] - 2], -1.0)
 
 
 def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
@@ -162,11 +216,13 @@ def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
         program.put(rows, mode.power[later], 1.0 / mode.limit_kw[later])
 
 
-def _part(frame: Frame, modes: tuple[ModeColumns, ...]) -> Indices:
-    """Upper bounds of the switched slots, and the part-slot of the lowest mode."""
+def _part(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...]) -> Indices:
+    """Upper bounds of the switched slots, one mode in each, and the part-slot of the lowest mode."""
     program = frame.program
-    lowest = modes[0] if modes else None
-    part = program.binaries(0 if lowest is None else len(lowest.on_slots))
+    if not modes:
+        return program.binaries(0)
+    lowest = modes[0]
+    part = program.binaries(len(lowest.on_slots), cost=_calm(frame, car, lowest.on_slots))
     for mode in modes:
         at_most = program.rows(len(mode.on_slots), upper=0.0)
         program.put(at_most, mode.power[mode.on_slots], 1.0)
@@ -175,12 +231,10 @@ def _part(frame: Frame, modes: tuple[ModeColumns, ...]) -> Indices:
         if mode is lowest:
             program.put(at_most, part, -mode.largest_kw)
     program.put(np.repeat(program.rows(1, upper=1.0), len(part)), part, 1.0)
-    if len(modes) > 1:
-        rows = program.rows(frame.exact, upper=1.0)
-        for mode in modes:
-            program.put(rows[mode.on_slots], mode.on, 1.0)
-        assert lowest is not None
-        program.put(rows[lowest.on_slots], part, 1.0)
+    one = program.rows(frame.exact, upper=1.0)
+    for mode in modes:
+        program.put(one[mode.on_slots], mode.on, 1.0)
+    program.put(one[lowest.on_slots], part, 1.0)
     return part
 
 
@@ -217,8 +271,8 @@ def _announced_off(car: CarInput, modes: tuple[ModeColumns, ...], part: Indices)
 
 def _put_state(
     frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], discharge: Indices | None, *, most_kwh: float
-) -> None:
-    """Charged energy from the start on, inside what the car can give and take, and its taper."""
+) -> Indices:
+    """Charged energy from the start on, inside what the car can give and take."""
     program, hours = frame.program, frame.slot_h
     available = car.discharge.available_wh / 1000 if car.discharge is not None else 0.0
     state = program.columns(frame.count, lower=-available, upper=most_kwh)
@@ -229,15 +283,35 @@ def _put_state(
         program.put(rows, mode.power, -hours)
     if discharge is not None and car.discharge is not None:
         program.put(rows, discharge, hours / car.discharge.round_trip_efficiency_ratio)
-    if car.taper is not None and car.modes:
-        most_wh = energy_max_wh(car)
-        distance = (most_wh - car.taper.from_wh) / 1000
-        fall = (car.power_max_w - car.taper.end_power_w) / 1000
-        if distance > 0 and fall > 0:
-            line = program.rows(frame.count, upper=car.taper.end_power_w / 1000 + fall / distance * most_wh / 1000)
-            program.put(line, state, fall / distance)
-            for mode in modes:
-                program.put(line, mode.power, 1.0)
+    return state
+
+
+def _put_taper(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...], state: Indices) -> TaperColumns | None:
+    """Power below a line that falls with the charged energy, and on it where that is below the smallest power."""
+    if car.taper is None or not modes:
+        return None
+    program, most_wh = frame.program, energy_max_wh(car)
+    distance = (most_wh - car.taper.from_wh) / 1000
+    fall = (car.power_max_w - car.taper.end_power_w) / 1000
+    if distance <= 0 or fall <= 0:
+        return None
+    slope = fall / distance
+    top_kw = car.taper.end_power_w / 1000 + slope * most_wh / 1000
+    line = program.rows(frame.count, upper=top_kw)
+    program.put(line, state, slope)
+    eased = program.binaries(frame.exact if car.taper.end_power_w < max(each.power_min_w for each in car.modes) else 0)
+    slots = np.arange(len(eased))
+    available = car.discharge.available_wh / 1000 if car.discharge is not None else 0.0
+    highest_kw = top_kw + slope * available
+    on_line = program.rows(len(eased), lower=top_kw - highest_kw)
+    program.put(on_line, state[slots], slope)
+    program.put(on_line, eased, -highest_kw)
+    for mode in modes:
+        program.put(line, mode.power, 1.0)
+        program.put(on_line, mode.power[slots], 1.0)
+        here = np.isin(mode.on_slots, slots)
+        program.put(mode.at_least[here], eased[mode.on_slots[here]], mode.smallest_kw[here])
+    return TaperColumns(state=state, top_kw=top_kw, slope=slope, eased=eased)
 
 
 def _needs(

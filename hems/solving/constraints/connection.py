@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hems.domain.problem import CommitmentInput, NettingInput, PeakInput, PlanningProblem
+from hems.domain.problem import CommitmentInput, PeakInput, PlanningProblem
 from hems.solving.constraints.battery import BatteryColumns
 from hems.solving.constraints.car import CarColumns
+from hems.solving.constraints.netting import put_netting
 from hems.solving.frame import UNBOUNDED_KW, Fixing, Frame
 from hems.solving.program import Flags, Indices, Numbers
 
@@ -94,7 +95,14 @@ def put_connection(frame: Frame, given: Uncontrolled) -> ConnectionColumns:
         if limit_w is not None
     )
     if problem.netting is not None:
-        _net_metering(frame, taken, fed, problem.netting)
+        put_netting(
+            frame,
+            taken,
+            fed,
+            problem.netting,
+            import_kw=np.minimum(import_max_kw, np.maximum(given.net_kw, 0.0) + given.help_kw),
+            export_kw=np.minimum(export_max_kw, np.maximum(-given.net_kw, 0.0) + given.help_kw),
+        )
     found = ConnectionColumns(
         import_power=taken,
         export_power=fed,
@@ -133,20 +141,6 @@ def _peak(frame: Frame, taken: Indices, peak: PeakInput) -> Indices:
     frame.program.put(rows, taken[slots], 1.0)
     frame.program.put(rows, np.repeat(raised, len(slots)), -1.0)
     return _by_slot(frame, slots, rows)
-
-
-def _net_metering(frame: Frame, taken: Indices, fed: Indices, netting: NettingInput) -> None:
-    """Export beyond the balance and the horizon's import earns the surplus price only."""
-    program, hours = frame.program, frame.slot_h
-    lost = np.array(frame.problem.export_price_eur_per_kwh) - netting.surplus_price_eur_per_kwh
-    surplus = program.columns(frame.count, upper=UNBOUNDED_KW, cost=np.maximum(lost, 0.0) * hours)
-    part = program.rows(frame.count, lower=0.0)
-    program.put(part, fed, 1.0)
-    program.put(part, surplus, -1.0)
-    # What the balance lacks already is sold at the surplus price whatever happens: it cannot be bought back here.
-    row = np.repeat(program.rows(1, upper=max(netting.balance_wh, 0.0) / 1000), frame.count)
-    for columns, sign in ((fed, 1.0), (surplus, -1.0), (taken, -1.0)):
-        program.put(row, columns, sign * hours)
 
 
 def _commitment(frame: Frame, taken: Indices, fed: Indices, promised: CommitmentInput) -> Indices:

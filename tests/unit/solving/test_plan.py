@@ -9,17 +9,29 @@ from random import Random
 
 import pytest
 
-from hems.domain.plan import Purpose
-from hems.domain.problem import HeatInput, PlanningProblem, PvInput
+from hems.domain.plan import Purpose, Wish
+from hems.domain.power import ALL_PHASES
+from hems.domain.problem import ChargeMode, PlanningProblem, PvInput
 from hems.domain.site import DeviceId
 from hems.domain.time import SlotGrid
 from hems.planning.check import violations
 from hems.planning.fallback import fallback_plan
-from hems.planning.outcome import excess_import_w
+from hems.planning.reading import uncontrolled_w
 from hems.solving.plan import GAP_EUR, solve
-from tests.support.problems import START_AT, battery, car, flat_problem, house_problem, odd_problem
+from tests.support.odd_problems import odd_problem
+from tests.support.problems import (
+    START_AT,
+    battery,
+    car,
+    flat_problem,
+    full_problem,
+    heat_pump,
+    house_problem,
+    room,
+)
 
 SLOT_H = 0.25
+ANY_POWER = (ChargeMode(phases=ALL_PHASES, power_min_w=0.0, power_max_w=11_040.0),)
 
 
 def small_problem(seed: int, *, selling_pays: bool = False) -> PlanningProblem:
@@ -53,7 +65,12 @@ def small_problem(seed: int, *, selling_pays: bool = False) -> PlanningProblem:
                 terminal_value_eur_per_kwh=0.10,
             ),
         ),
-        cars=(car(energy_needed_wh=2250.0, power_min_w=3000.0, power_max_w=5000.0),),
+        cars=(
+            car(
+                energy_needed_wh=2250.0,
+                modes=(ChargeMode(phases=ALL_PHASES, power_min_w=3000.0, power_max_w=5000.0),),
+            ),
+        ),
     )
 
 
@@ -148,7 +165,7 @@ def test_the_value_of_stored_energy_is_what_one_more_kwh_saves(slots: int):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_value_of_a_charged_kwh_is_what_it_would_cost_later(seed: int):
     problem = house_problem(seed)
-    problem = replace(problem, cars=(replace(problem.cars[0], power_min_w=0.0),))
+    problem = replace(problem, cars=(replace(problem.cars[0], modes=ANY_POWER),))
     planned = solve(problem).plan.cars[0]
     assert planned.value_eur_per_kwh is not None
     value = planned.value_eur_per_kwh[0]
@@ -234,25 +251,18 @@ def test_two_cars_share_one_fuse_and_both_are_ready():
 
 
 def test_departure_ranks_above_heat_and_heat_above_reserve():
-    """10 kW for one hour: the car needs it all, so the pump bends; with the car gone the reserve bends for heat."""
-    heat = HeatInput(
-        device_id=DeviceId("pump"),
-        power_min_w=0.0,
-        power_max_w=4000.0,
-        energy_min_wh=(1000.0, 2000.0, 3000.0, 4000.0),
-        energy_max_wh=(9000.0,) * 4,
-    )
-    problem = flat_problem(
-        4, import_power_max_w=(10_000.0,) * 4, heat=(heat,), cars=(car(power_min_w=0.0, energy_needed_wh=10_000.0),)
-    )
-    assert [each.wish for each in solve(problem).plan.unmet] == ["heat_min"]
-    short = replace(
+    """10 kW for one hour: the car needs it all, so the room cools; with the car gone the reserve bends for heat."""
+    pump = heat_pump(4, power_min_w=0.0, room=room(4, temperature_c=19.0))
+    leaving = car(modes=ANY_POWER, energy_needed_wh=10_000.0, departure_at=START_AT + timedelta(hours=1))
+    problem = flat_problem(4, import_power_max_w=(10_000.0,) * 4, heat=(pump,), cars=(leaving,))
+    assert [each.wish for each in solve(problem).plan.unmet] == [Wish.HEAT_MIN]
+    dark = replace(
         problem,
         cars=(),
-        import_power_max_w=(2000.0,) * 4,
+        import_power_max_w=(0.0,) * 4,
         batteries=(battery(stored_wh=5000.0, reserve_wh=5000.0),),
     )
-    assert [each.wish for each in solve(short).plan.unmet] == ["reserve"]
+    assert [each.wish for each in solve(dark).plan.unmet] == [Wish.RESERVE]
 
 
 def test_a_plan_never_costs_more_than_the_rules():
@@ -271,7 +281,7 @@ def test_a_corrupt_forecast_does_not_spoil_the_rest_of_the_plan():
     broken = replace(clean, load_power_w=(*clean.load_power_w[:90], 1e9, *clean.load_power_w[91:]))
     plan = solve(broken).plan
     assert violations(broken, plan) == ()
-    assert excess_import_w(broken)[90] > 9e8
+    assert uncontrolled_w(broken)[90] > 9e8
     first = solve(clean).plan.batteries[0].power_w[0]
     assert plan.batteries[0].power_w[0] == pytest.approx(first, abs=1)
 
@@ -279,6 +289,13 @@ def test_a_corrupt_forecast_does_not_spoil_the_rest_of_the_plan():
 def test_seven_days_are_planned_too():
     problem = house_problem(2, with_heat=True, count=672)
     assert violations(problem, solve(problem).plan) == ()
+
+
+def test_the_fullest_house_is_planned_without_bending_a_wish():
+    problem = full_problem(1, count=96)
+    plan = solve(problem).plan
+    assert violations(problem, plan) == ()
+    assert plan.unmet == ()
 
 
 def test_the_same_problem_gives_the_same_plan():
