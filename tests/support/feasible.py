@@ -6,7 +6,7 @@ For houses of batteries, cars on one way to charge, PV and a connection; nothing
 
 from datetime import timedelta
 
-from ortools.linear_solver import pywraplp
+from ortools.linear_solver import pywraplp  # type: ignore[import-untyped]
 
 from hems.domain.problem import CarInput, PlanningProblem
 

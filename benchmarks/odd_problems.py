@@ -1,10 +1,10 @@
 """Ten thousand random planning problems through one long-lived worker, absurd and contradictory ones among them.
 
-    python -m tests.soak.planning --problems 10000 --state FOLDER
+    python -m benchmarks.odd_problems --problems 10000 --state FOLDER
 
-Resumable: what is done is in the folder, and a later call goes on. Counts who made each plan (solver, or the rules where
-the worker had no answer or a wrong one), what the check found, how long it took, and how often the cost of a plan differs
-from the independent bill by more than 0.1 %. Exits with 1 where a problem is left without a plan that passes the check.
+Resumable: what is done is in the folder, and a later call goes on. Counts who made each plan (solver, or the rules
+where the worker had no answer or a wrong one), what the check found, how long it took, and how often the cost of a plan
+differs from the independent bill by more than 0.1 %. Exits with 1 where a problem is left without a plan that passes.
 """
 
 import argparse
