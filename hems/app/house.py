@@ -13,6 +13,7 @@ from functools import partial
 from hems.app.commitments import Progress
 from hems.app.flex_desk import FlexDesk
 from hems.app.image import ImageKeeper
+from hems.app.keeping import kept_of
 from hems.app.knowing import Knowing
 from hems.app.measuring import Meterage
 from hems.app.overrides import Overrides
@@ -186,6 +187,9 @@ class RunningHouse:
         for event in (*(() if planned.predicted is None else planned.predicted.events), *planned.decided.events):
             _log_event(event, self.site)
         self._recorder.plan(planned.decided.plan)
+        if (predicted := planned.predicted) is not None and predicted.fresh:
+            plain = predicted.trouble is not None
+            self._recorder.forecasts(kept_of(predicted.prediction, self.site.zone, plain=plain))
         self._refresh_envelope(soon=True)
 
     def remember_cars(self, plugged_at: Mapping[DeviceId, datetime]) -> None:

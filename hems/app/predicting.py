@@ -20,6 +20,8 @@ class Predicted:
     trouble: str | None
     """Why the daemon made them itself; None where the worker did, or where none is used."""
     events: tuple[Event, ...] = ()
+    fresh: bool = True
+    """Made for this question; False: for an earlier one of the same quarter hour."""
 
 
 class PredictionDesk:
@@ -41,7 +43,7 @@ class PredictionDesk:
             self._last = (known, self._fresh(request, now))
             return self._last[1]
         last = self._last[1]
-        return Predicted(prediction=last.prediction, trouble=last.trouble)
+        return Predicted(prediction=last.prediction, trouble=last.trouble, fresh=False)
 
     def close(self) -> None:
         """End the worker."""

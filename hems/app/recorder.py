@@ -8,6 +8,7 @@ from datetime import datetime
 from hems.app.measuring import Means
 from hems.domain.decision import DecisionEpisode
 from hems.domain.flex import TelemetryMinute
+from hems.domain.kept_forecast import KeptForecast
 from hems.domain.plan import Plan
 from hems.ports import Offload
 from hems.store.columns import Chunk
@@ -106,6 +107,11 @@ class Recorder:
     def plan(self, plan: Plan) -> None:
         """A plan that was adopted."""
         self.later(lambda: self._store.history.put_plan(plan))
+
+    def forecasts(self, kept: Sequence[KeptForecast]) -> None:
+        """Forecasts that are to be scored."""
+        if kept:
+            self.later(lambda: self._store.history.put_forecasts(kept))
 
     def session(self, session: CarSession) -> None:
         """A car that came, or a stay that ended."""

@@ -241,6 +241,18 @@ def secrets_list(site: BesideSite = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def forecasts(
+    state_dir: Annotated[Path, typer.Option(help="Where the daemon keeps its state.")] = Path("/var/lib/hems"),
+    days: Annotated[int, typer.Option(help="How far back.", min=1, max=400)] = 28,
+    as_json: AsJson = False,
+) -> None:
+    """How good the forecasts were, against what happened and against yesterday and last week."""
+    from hems.cli.forecasts import forecasts as run
+
+    raise typer.Exit(run(state_dir=state_dir, days=days, as_json=as_json))
+
+
+@app.command()
 def explain(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="Name or id of a device.", show_default=False)],
     record: Annotated[

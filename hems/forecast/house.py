@@ -1,6 +1,5 @@
 """All forecasts that a house asks for, and whether an answer of somebody else can be used."""
 
-import math
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
@@ -56,7 +55,7 @@ def _forecast_faults(name: str, request: PredictionRequest, forecast: Forecast, 
     if forecast.grid != request.grid or forecast.issued_at != request.issued_at:
         yield f"{name}: on other slots than asked"
     for series in (forecast.mean_w, forecast.p10_w, forecast.p90_w):
-        if any(not math.isfinite(value) or not 0 <= value <= most_w for value in series):
+        if any(not 0 <= value <= most_w for value in series):
             yield f"{name}: a value outside 0..{most_w:.0f} W"
             return
     if any(low > high for low, high in zip(forecast.p10_w, forecast.p90_w, strict=True)):

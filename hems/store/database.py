@@ -10,7 +10,7 @@ from typing import Any
 
 from hems.store.findings import Findings
 
-VERSION = 2
+VERSION = 3
 """Of the tables, kept as ``user_version``; 0 is a new file. A file of an earlier version gets the tables it lacks."""
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY")
 CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -60,7 +60,13 @@ class Database:
     """Tables in a file. Never raises for what the disk does; one thread at a time, any thread."""
 
     def __init__(
-        self, path: Path, tables: Sequence[Table], findings: Findings, *, free_space: Callable[[], bool]
+        self,
+        path: Path,
+        tables: Sequence[Table],
+        findings: Findings,
+        *,
+        free_space: Callable[[], bool],
+        read_only: bool = False,
     ) -> None:
         """See :class:`hems.store.history.History`."""
         self._path = path
@@ -69,7 +75,8 @@ class Database:
         """Whether nothing that is written now reaches the file: it was opened for reading only, or not at all."""
         self._findings = findings
         self._free_space = free_space
-        self._connection = self._opened()
+        self._read_only = read_only
+        self._connection = self._beside() if read_only else self._opened()
 
     def put(self, table: Table, rows: Sequence[Row]) -> bool:
         """Add or replace, all or none. True: durable. False: in memory, and written with the next rows that are."""
@@ -92,7 +99,7 @@ class Database:
             found = self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             self._findings.tell(self._path.name, f"{table.name} cannot be read: {error}")
-            if _is_damaged(error):
+            if _is_damaged(error) and not self._read_only:
                 self._start_again(str(error))
             return []
         newest: dict[Any, Any] = {}
@@ -114,7 +121,8 @@ class Database:
 
     def close(self) -> None:
         """Write what is only in memory if the disk takes it now, and close."""
-        self._write(lambda: self._save(self._tables[0], []))
+        if not self._read_only:
+            self._write(lambda: self._save(self._tables[0], []))
         self._connection.close()
 
     def _save(self, table: Table, rows: Sequence[Row]) -> None:
@@ -125,7 +133,7 @@ class Database:
 
     def _write(self, work: Callable[[], object]) -> bool:
         """Do the work in one transaction; a full disk gets a second try, a damaged file a fresh one."""
-        if self._stands_in and not self._regained():
+        if self._read_only or (self._stands_in and not self._regained()):
             return False
         for last in (False, True):
             try:
@@ -165,6 +173,10 @@ class Database:
         self._connection = fresh
         self._stands_in = False
         return True
+
+    def _beside(self) -> sqlite3.Connection:
+        """The file of somebody else, who may be writing it."""
+        return self._connected(f"{self._path.absolute().as_uri()}?mode=ro", writable=False)
 
     def _opened(self) -> sqlite3.Connection:
         """The file, the file after a second try, the file for reading only, or nothing but memory."""

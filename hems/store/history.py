@@ -6,13 +6,14 @@ disk does not take is kept in memory, answers queries like the rest, and is writ
 
 import math
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hems import wire
 from hems.domain.errors import BadInputError
+from hems.domain.kept_forecast import KeptForecast
 from hems.domain.plan import Plan
 from hems.domain.site import DeviceId
 from hems.domain.time import EPOCH, SLOT_S, from_unix_s, require_utc
@@ -23,6 +24,8 @@ PLANS_KEPT = timedelta(days=14)
 PLANS_DROPPED_MAX = 2
 """With each new one: a clock that jumps a decade ahead must not empty the table."""
 PLAN_MAX_BYTES = 10 << 20
+FORECASTS_KEPT = timedelta(days=400)
+FORECASTS_DROPPED_MAX = 50
 
 # By time first: a quarter hour of all series goes to one page, and not to one page for each series.
 SLOT = Table(name="slot", key=("start_s", "series"), values=("value",), unsaved_max=20_000)
@@ -31,7 +34,8 @@ PLAN = Table(name="plan", key=("issued_us",), values=("deflated",), unsaved_max=
 SESSION = Table(
     name="stay", key=("device", "plugged_s"), values=("unplugged_s", "energy_wh", "was_full"), unsaved_max=1_000
 )
-TABLES = (SLOT, SPOT, PLAN, SESSION)
+FORECAST = Table(name="forecast", key=("start_s", "series", "kind"), values=("deflated",), unsaved_max=500)
+TABLES = (SLOT, SPOT, PLAN, SESSION, FORECAST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +77,28 @@ class CarSession:
 class History:
     """One SQLite file. Never fails to open; to be used from one thread at a time, any thread."""
 
-    def __init__(self, path: Path, findings: Findings, *, free_space: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        findings: Findings,
+        *,
+        free_space: Callable[[], bool] = lambda: False,
+        read_only: bool = False,
+    ) -> None:
         """Open, check, or set aside what is damaged and start empty.
 
         Args:
             path: of the database; its folder is made.
             findings: where damage and a failing disk are told.
             free_space: called when the disk is full; True: there is more room now.
+            read_only: beside a daemon at work. Nothing is written, mended or set aside.
+
+        Raises:
+            sqlite3.Error: only where it is to be read only: there is none, or it cannot be read.
         """
         self._place = path.name
         self._findings = findings
-        self._database = Database(path, TABLES, findings, free_space=free_space)
+        self._database = Database(path, TABLES, findings, free_space=free_space, read_only=read_only)
 
     def put_slots(self, values: Iterable[SlotValue]) -> bool:
         """Keep quarter hours. True: durable. False: in memory until the disk works again."""
@@ -137,6 +152,31 @@ class History:
             text = zlib.decompressobj().decompress(deflated, PLAN_MAX_BYTES)
             try:
                 found.append(wire.parse(Plan, text, source=source))
+            except BadInputError as error:
+                self._findings.tell(self._place, f"left out: {error}")
+        return found
+
+    def put_forecasts(self, kept: Sequence[KeptForecast]) -> bool:
+        """Keep forecasts for 400 days; as :meth:`put_slots`."""
+        rows = [
+            (_slot_s(each.grid.start_at), each.series, each.kind.value, zlib.compress(wire.canonical(each)))
+            for each in kept
+        ]
+        done = self._database.put(FORECAST, rows)
+        if kept:
+            oldest_s = _seconds(kept[-1].grid.start_at - FORECASTS_KEPT)
+            self._database.drop_oldest(FORECAST, below=oldest_s, count_max=FORECASTS_DROPPED_MAX)
+        return done
+
+    def forecasts(self, start_at: datetime, end_at: datetime) -> list[KeptForecast]:
+        """Forecasts that begin in ``[start_at, end_at)``, by time. One of another version is left out and told."""
+        found = []
+        span_s = (_seconds(start_at), _seconds(end_at))
+        for start_s, series, _, deflated in self._database.rows(FORECAST, "start_s >= ? AND start_s < ?", span_s):
+            source = f"forecast of {series} at {from_unix_s(start_s).isoformat()}"
+            text = zlib.decompressobj().decompress(deflated, PLAN_MAX_BYTES)
+            try:
+                found.append(wire.parse(KeptForecast, text, source=source))
             except BadInputError as error:
                 self._findings.tell(self._place, f"left out: {error}")
         return found

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from hems.domain.command import BatteryPower, HeatPumpPower
-from hems.domain.errors import BadInputError, WorkerError
+from hems.domain.errors import BadInputError
 from hems.domain.events import Mode
 from hems.domain.flex import Setpoint
 from hems.domain.plan import Origin
-from hems.domain.prediction import PredictionRequest
 from hems.domain.reading import CarState
 from hems.domain.site import CarHabit, DeviceId
 from hems.domain.snapshot import PlainState
@@ -365,29 +364,5 @@ def test_a_car_that_leaves_takes_its_override_along(tmp_path: Path) -> None:
             await house.until(800.0)
             assert running.overrides.in_force(running.live().now) == ()
             assert house.driver.house.chargers[CHARGER].values().car is CarState.ABSENT
-
-    virtual_time.run(main())
-
-
-class BrokenPredictor:
-    """A forecast worker that never answers."""
-
-    def answer(self, request: PredictionRequest) -> bytes:
-        raise WorkerError(f"forecast worker: it ended before {request.grid.end_at:%H:%M}")
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-def test_a_house_plans_on_without_its_forecast_worker_and_says_so(tmp_path: Path) -> None:
-    site = home_b()
-    data = flat_data(site, days=2, load_w=600.0)
-
-    async def main() -> None:
-        async with living(site, data, tmp_path, start_at=START_AT, predictor=BrokenPredictor()) as house:
-            await house.until(60.0)
-            snapshot = house.daemon.house.snapshot()
-            assert house.daemon.planner.plan is not None
-            assert any("Forecasts are plainer than usual" in each.text for each in snapshot.notices)
 
     virtual_time.run(main())

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,12 @@ import pytest
 from hems import __version__, wire
 from hems.cli import main
 from hems.cli.schema import schema_names, schema_text
+from hems.domain.kept_forecast import ForecastKind, KeptForecast
 from hems.domain.plan import Origin, Plan
+from hems.domain.time import SLOT_S, SlotGrid, floor_to
+from hems.runtime.clock import SystemClock
+from hems.store.findings import Findings
+from hems.store.history import History, SlotValue
 from tests.support.problems import house_problem
 
 ROOT = Path(__file__).parents[2]
@@ -338,3 +344,33 @@ def test_the_example_of_the_planning_page_is_planned_as_it_says():
 
 def _cells(line: str) -> list[str]:
     return line.strip("|").split("|") if line.startswith("|") else []
+
+
+def test_forecasts_are_judged_from_the_state_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(typed("forecasts", "--state-dir", tmp_path, capsys=capsys, monkeypatch=monkeypatch), "no such file")
+    history = History(tmp_path / "history.sqlite", Findings())
+    nothing = typed("forecasts", "--state-dir", tmp_path, capsys=capsys, monkeypatch=monkeypatch)
+    assert (nothing.returncode, "can be judged yet" in nothing.stdout) == (1, True)
+    start_at = floor_to(SystemClock().now() - timedelta(days=2), SLOT_S)
+    for day in (0, -1, -7):
+        at = start_at + timedelta(days=day)
+        history.put_slots([SlotValue(series="load_w", start_at=at, value=500.0 + 100 * abs(day))])
+    kept = KeptForecast(
+        series="load_w",
+        kind=ForecastKind.DAY,
+        issued_at=start_at,
+        grid=SlotGrid(start_at=start_at, count=1),
+        mean_w=(540,),
+        p10_w=(400,),
+        p90_w=(600,),
+    )
+    history.put_forecasts([kept])
+    done = typed("forecasts", "--state-dir", tmp_path, "--json", capsys=capsys, monkeypatch=monkeypatch)
+    (score,) = json.loads(done.stdout)["scores"]
+    assert (done.returncode, score["lead"], score["mean_absolute_error_w"]) == (0, "day ahead", 40.0)
+    assert score["skill_ratio"] == pytest.approx(0.6)
+    shown = typed("forecasts", "--state-dir", tmp_path, capsys=capsys, monkeypatch=monkeypatch)
+    assert "the house" in shown.stdout
+    history.close()

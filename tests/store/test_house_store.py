@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from hems.domain.kept_forecast import ForecastKind, KeptForecast
 from hems.domain.override import ChargeNow
 from hems.domain.site import DeviceId
+from hems.domain.time import SlotGrid
 from hems.runtime.files import SystemFiles
 from hems.store.ballast import BallastFiles
 from hems.store.findings import Findings
@@ -286,3 +288,39 @@ def test_a_history_of_an_earlier_version_keeps_what_it_has_and_gets_the_tables_i
     assert history.slots("load_w", START_AT, START_AT + HOUR)[0] == 400.0
     assert not findings.found
     history.close()
+
+
+def test_forecasts_are_kept_by_their_start_and_read_beside_a_daemon_at_work(tmp_path: Path):
+    def kept(day: int, kind: ForecastKind) -> KeptForecast:
+        return KeptForecast(
+            series="load_w",
+            kind=kind,
+            issued_at=START_AT + timedelta(days=day, seconds=3),
+            grid=SlotGrid(start_at=START_AT + timedelta(days=day), count=2),
+            mean_w=(500, 600),
+            p10_w=(400, 500),
+            p90_w=(600, 700),
+        )
+
+    path = tmp_path / "history.sqlite"
+    history = History(path, Findings())
+    rows = [kept(day, kind) for day in (0, 1) for kind in (ForecastKind.DAY, ForecastKind.HOURS)]
+    assert history.put_forecasts(rows)
+    beside = History(path, Findings(), read_only=True)
+    assert beside.forecasts(START_AT, FOREVER_AT) == rows
+    assert beside.forecasts(START_AT, START_AT + HOUR) == rows[:2]
+    assert not beside.put_forecasts([kept(2, ForecastKind.DAY)]), "a reader writes nothing"
+    beside.close()
+    assert history.put_forecasts([kept(401, ForecastKind.DAY)])
+    assert [each.grid.start_at for each in history.forecasts(START_AT, FOREVER_AT)] == [
+        START_AT + timedelta(days=1),
+        START_AT + timedelta(days=1),
+        START_AT + timedelta(days=401),
+    ]
+    history.close()
+
+
+def test_what_is_not_there_cannot_be_read_and_is_not_made(tmp_path: Path):
+    with pytest.raises(sqlite3.Error):
+        History(tmp_path / "history.sqlite", Findings(), read_only=True)
+    assert list(tmp_path.iterdir()) == []
