@@ -89,8 +89,8 @@ def sun_at(unix_s: FloatArray, *, latitude_deg: float, longitude_deg: float) -> 
 def clear_light(sun: Sun) -> Light:
     """Irradiance under a clear sky, 0 by night.
 
-    Source: Ineichen and Perez, "A new airmass independent formulation for the Linke turbidity coefficient", Solar Energy
-    73 (2002); air mass by Kasten and Young (1989).
+    Source: Ineichen and Perez, "A new airmass independent formulation for the Linke turbidity coefficient", Solar
+    Energy 73 (2002), without their enhancement, which runs away at low sun; air mass by Kasten and Young (1989).
     """
     up = np.maximum(sun.up, 0.0)
     elevation_deg = np.degrees(np.arcsin(np.clip(up, 0.0, 1.0)))
@@ -98,7 +98,7 @@ def clear_light(sun: Sun) -> Light:
     high, low = np.exp(-ALTITUDE_M / 8000), np.exp(-ALTITUDE_M / 1250)
     scale, depth = 5.09e-5 * ALTITUDE_M + 0.868, 3.92e-5 * ALTITUDE_M + 0.0387
     haze = np.exp(-depth * air_mass * (high + low * (LINKE_TURBIDITY - 1)))
-    global_wm2 = scale * sun.outside_wm2 * up * haze * np.exp(0.01 * air_mass**1.8)
+    global_wm2 = scale * sun.outside_wm2 * up * haze
     direct = (0.664 + 0.163 / high) * sun.outside_wm2 * np.exp(-0.09 * air_mass * (LINKE_TURBIDITY - 1))
     beam_wm2 = np.where(up > 0, np.minimum(direct, global_wm2 / np.maximum(up, 1e-3)), 0.0)
     return Light(global_wm2=global_wm2, beam_wm2=beam_wm2, diffuse_wm2=global_wm2 - beam_wm2 * up)
