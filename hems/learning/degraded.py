@@ -1,6 +1,6 @@
 """What a forecast has to do without, told from what was measured."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,15 +22,18 @@ USUAL_DAYS = 14
 
 
 def missing_of_measured(
-    seen: WallSeries, *, grid: SlotGrid, issued_at: datetime, zone: ZoneInfo
+    seen: WallSeries, *, grid: SlotGrid, issued_at: datetime, zone: ZoneInfo, habit: bool = True
 ) -> tuple[Degraded, ...]:
-    """Which of the conditions hold that a series of measurements can show, in a fixed order."""
+    """Which of the conditions hold that a series of measurements can show, in a fixed order.
+
+    ``seen`` is on the wall clock of ``zone``, or of UTC for what has no ``habit``: the sun.
+    """
     known = seen.known()
     if not len(known):
         return (Degraded.NO_HISTORY,)
     per_day = seen.per_day
     slots_per_silence = max(1, SILENT_S // grid.slot_s)
-    now = int(wall_positions(issued_at, 1, slot_s=grid.slot_s, zone=zone)[0])
+    now = int(wall_positions(issued_at, 1, slot_s=grid.slot_s, zone=zone if habit else UTC)[0])
     measured_days = (now - seen.first) / per_day
     looked_at = seen.at(np.arange(max(seen.first, now - LOOKED_AT_DAYS * per_day), now, dtype=np.int64))
     last_hour = seen.at(np.arange(now - slots_per_silence, now, dtype=np.int64))
@@ -38,7 +41,7 @@ def missing_of_measured(
         Degraded.SHORT_HISTORY: measured_days < SHORT_DAYS,
         Degraded.GAPS: bool(np.isnan(looked_at).mean() > GAPS_RATIO) if len(looked_at) else True,
         Degraded.SILENT: bool(np.isnan(last_hour).all()),
-        Degraded.UNUSUAL_DAY: _is_unusual(seen, now),
+        Degraded.UNUSUAL_DAY: habit and _is_unusual(seen, now),
         Degraded.CLOCK_CHANGE: local_offset_s(grid.start_at, zone) != local_offset_s(grid.end_at, zone),
     }
     return tuple(condition for condition, holds in conditions.items() if holds)

@@ -16,14 +16,18 @@ from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S, Now, SlotGrid, floor_to
 from hems.forecast.price import PublishedPrices, predict_spot
-from hems.forecast.pv import forecast_pv
 from hems.learning.load import forecast_load
+from hems.learning.place import place_of_zone
+from hems.learning.pv import Weather, forecast_pv
+from hems.learning.sun import Plant
 from hems.sim.data import HouseData
 from hems.sim.foresight import OWN, Foresight
 from hems.sim.knowledge import Departures, Knowledge, SlotPrices, Truth, published_until
 
 PRICE_MEMORY = timedelta(days=33)
 """Counted from the end of what is published, so that a prediction is the same whenever it is made."""
+SUN_MEMORY_SLOTS = 29 * 96
+"""Past light that tells how a plant answers to it."""
 LONGEST_WAIT_SLOTS = 100
 """From one publication to the next: a day of 25 hours."""
 
@@ -177,9 +181,28 @@ class Outlooks:
             whole = Forecast.certain(self.truth.pv_w(grid), grid=grid, issued_at=now.at)
         else:
             history = self.knowledge.history(now.at, "pv_w")
-            own = forecast_pv(history, grid=grid, issued_at=now.at, zone=self.site.zone, peak_w=peak_w)
+            own = forecast_pv(
+                history,
+                grid=grid,
+                issued_at=now.at,
+                zone=self.site.zone,
+                plant=_plant_of(self.site),
+                weather=self._weather(now, grid),
+            )
             whole = own if self.truth is None else _nearer(own, self.truth.pv_w(grid), error_ratio)
         return {plant.id: whole.scaled(plant.peak_w / peak_w) for plant in self.site.pv}
+
+    def _weather(self, now: Now, grid: SlotGrid) -> Weather | None:
+        """Irradiance of the last weeks and of the grid; None where the folder has none."""
+        if self.data.ghi_wm2 is None:
+            return None
+        first = max(0, self.data.slot_index(grid.start_at) - SUN_MEMORY_SLOTS)
+        longer = SlotGrid(
+            start_at=self.data.grid.slot_start(first),
+            count=grid.count + self.data.slot_index(grid.start_at) - first,
+        )
+        known = self.knowledge.weather_forecast(now.at, longer)
+        return Weather(start_at=longer.start_at, ghi_wm2=known.ghi_wm2, air_c=known.temp_c)
 
     def _cars(self, now: Now, grid: SlotGrid) -> list[CarTask]:
         if self.truth is not None and self.foresight.cars and self.site.chargers:
@@ -239,6 +262,16 @@ def outlooks_for(
         knowledge=Knowledge(site, data, seed=seed, departures=departures, history_days=foresight.history_days),
         truth=None if foresight.is_own else Truth(data),
         foresight=foresight,
+    )
+
+
+def _plant_of(site: Site) -> Plant:
+    """All modules of a site, at the principal place of its time zone: a simulation folder says no other."""
+    place = place_of_zone(site.timezone)
+    return Plant(
+        planes=tuple(plane for plant in site.pv for plane in plant.planes),
+        latitude_deg=place.latitude_deg,
+        longitude_deg=place.longitude_deg,
     )
 
 
