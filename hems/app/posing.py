@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from hems.app.posing_heat import heat_input, running_from
 from hems.control.estimate import FUSE_USE_RATIO, Estimate
-from hems.control.exchange import export_ceilings, import_ceilings
+from hems.control.exchange import Ceiling, export_ceilings, import_ceilings
 from hems.control.headroom import FAST_METER_S, feed_in_power_w, plannable_power_w, static_reserve
 from hems.control.state import ControlState, SwitchMemory
-from hems.domain.command import Limit
+from hems.domain.command import Limit, LimitRule
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.override import ChargeNow
 from hems.domain.plan import Plan
@@ -35,6 +35,8 @@ TERMINAL_VALUE_RATIO = 0.5
 BAND_DEVIATIONS = 2.56
 """From the 10 % to the 90 % quantile, in standard deviations of a normal distribution."""
 
+SAME_STAY = timedelta(hours=2)
+"""A learned departure moves a little with each quarter hour that the car stays."""
 CHANGE_COST_EUR = 0.005
 """Half a cent for each quarter hour in which a device is on that was announced off, or the reverse: what a household
 would not notice on its bill, and does notice on its page."""
@@ -78,32 +80,19 @@ def pose(
     planned_pumps = {each.device_id for each in heat}
     unplanned = [drawn.mean_w for pump_id, drawn in outlook.heat.items() if pump_id not in planned_pumps]
     own_w = tuple(map(sum, zip(outlook.load.mean_w, *unplanned, strict=True)))
-    controllable_w = plannable_power_w(state)
-    import_limits_w = [each.power_max_w for each in import_ceilings(site, limits)]
-    export_max_w = min([feed_in_power_w(state), *(each.power_max_w for each in export_ceilings(site, limits))])
+    imports, exports = import_ceilings(site, limits), export_ceilings(site, limits)
     return PlanningProblem(
         issued_at=now.at,
         grid=grid,
         import_price_eur_per_kwh=buy,
         export_price_eur_per_kwh=outlook.export_price_eur_per_kwh,
         load_power_w=tuple(map(sum, zip(own_w, asked_w, strict=True))),
-        import_power_max_w=tuple(
-            min([load_w + max(controllable_w, charging_w), *import_limits_w])
-            for load_w, charging_w in zip(own_w, asked_w, strict=True)
-        ),
-        export_power_max_w=(export_max_w,) * grid.count,
+        import_power_max_w=_import_max_w(state, imports, own_w, asked_w),
+        export_power_max_w=(_least_w(exports, LimitRule.CONNECTION_EXPORT, feed_in_power_w(state)),) * grid.count,
+        operator_import_max_w=_operator_w(imports, LimitRule.OPERATOR_IMPORT, grid),
+        operator_export_max_w=_operator_w(exports, LimitRule.OPERATOR_EXPORT, grid),
         net_error_w=_net_error_w(outlook),
-        pv=tuple(
-            PvInput(
-                device_id=plant.id,
-                production_power_w=outlook.pv[plant.id].mean_w,
-                curtailable=plant.curtailable,
-                circuit_id=plant.circuit,
-                phases=plant.phases,
-            )
-            for plant in site.pv
-            if plant.id in outlook.pv
-        ),
+        pv=_pv(site, outlook),
         batteries=_batteries(site, seen, terminal_value_eur_per_kwh=TERMINAL_VALUE_RATIO * sum(buy) / len(buy)),
         cars=tuple(
             car
@@ -115,6 +104,41 @@ def pose(
         circuits=_circuits(state, outlook.grid),
         change_cost_eur=CHANGE_COST_EUR,
         known_price_slots=outlook.published_count,
+    )
+
+
+def _import_max_w(
+    state: ControlState, ceilings: Sequence[Ceiling], own_w: Sequence[float], asked_w: Sequence[float]
+) -> tuple[float, ...]:
+    """What the fuses and the contract let in: the load, and what is left beside it."""
+    controllable_w = plannable_power_w(state)
+    return tuple(
+        _least_w(ceilings, LimitRule.CONNECTION_IMPORT, load_w + max(controllable_w, charging_w))
+        for load_w, charging_w in zip(own_w, asked_w, strict=True)
+    )
+
+
+def _least_w(ceilings: Sequence[Ceiling], rule: LimitRule, otherwise_w: float) -> float:
+    return min([otherwise_w, *(each.power_max_w for each in ceilings if each.rule is rule)])
+
+
+def _operator_w(ceilings: Sequence[Ceiling], rule: LimitRule, grid: SlotGrid) -> tuple[float, ...] | None:
+    """A limit that is in force now is taken to last: nobody says yet for how long."""
+    told_w = [each.power_max_w for each in ceilings if each.rule is rule]
+    return (min(told_w),) * grid.count if told_w else None
+
+
+def _pv(site: Site, outlook: Outlook) -> tuple[PvInput, ...]:
+    return tuple(
+        PvInput(
+            device_id=plant.id,
+            production_power_w=outlook.pv[plant.id].mean_w,
+            curtailable=plant.curtailable,
+            circuit_id=plant.circuit,
+            phases=plant.phases,
+        )
+        for plant in site.pv
+        if plant.id in outlook.pv
     )
 
 
@@ -246,7 +270,11 @@ def _modes(charger: Charger, controllable_w: float) -> tuple[ChargeMode, ...]:
 
 def _announced_on(plan: Plan | None, task: CarTask, grid: SlotGrid) -> tuple[bool, ...]:
     cars = () if plan is None else plan.cars
-    same = (each for each in cars if each.device_id == task.device_id and each.departure_at == task.departure_at)
+    same = (
+        each
+        for each in cars
+        if each.device_id == task.device_id and abs(each.departure_at - task.departure_at) < SAME_STAY
+    )
     planned = next(same, None)
     return () if planned is None else running_from(plan, planned.power_w, grid)
 

@@ -53,7 +53,6 @@ class BatteryInput:
     charge_taper: Taper | None = None
     """Towards the ceiling, by the energy at the end of a slot."""
     discharge_taper: Taper | None = None
-    """Towards the floor, by the energy at the end of a slot."""
     charges_from_grid: bool = True
     """False is a wish: store own surplus only."""
     sells: bool = True
@@ -70,7 +69,6 @@ class ChargeMode:
 
     phases: tuple[Phase, ...]
     power_min_w: float
-    """Smallest power above zero."""
     power_max_w: float
 
 
@@ -104,7 +102,6 @@ class CarInput:
     """One car at one charger, connected from ``arrival_at`` (or the start) to ``departure_at``."""
 
     device_id: DeviceId
-    """The charger."""
     arrival_at: datetime
     departure_at: datetime
     energy_needed_wh: float
@@ -177,7 +174,6 @@ class TankInput:
     loss_w_per_k: float
     ambient_c: float
     draws_w: Series
-    """Heat tapped, >= 0."""
     cop_ratio: Series
     hygiene: HygieneInput | None = None
 
@@ -191,7 +187,6 @@ class HeatInput:
 
     device_id: DeviceId
     power_min_w: float
-    """Smallest electrical power while it runs."""
     power_max_w: float
     levels_w: Series = ()
     """Powers at which it can run (SG-Ready: normal, boost), rising; empty: any between smallest and largest."""
@@ -290,7 +285,6 @@ class NettingInput:
     balance_wh: float
     """Import less export of the year so far plus what is expected of its rest after the horizon; < 0: used up."""
     surplus_price_eur_per_kwh: float
-    """What further export earns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FUNCTION_LINES_MAX = 70
 MODULE_LINES_MAX = 400
 UNITS = re.compile(
-    r"_(count|slots|w|wh|ws|a|v|hz|s|h|ms|pct|ratio|c|k|l|kwh|kw|eur|kwp|deg|mono_s|bytes|wm2|eur_per_kwh|eur_per_mwh|w_per_k|wh_per_day|per_k)$"
+    r"_(count|slots|w|wh|ws|a|v|hz|s|h|ms|pct|ratio|c|k|l|kwh|kw|eur|kwp|deg|mono_s|bytes|wm2|eur_per_kwh|eur_per_mwh|eur_per_kw|eur_per_kg|w_per_k|wh_per_day|per_k)$"
 )
 QUANTITIES = re.compile(
     r"(^|_)(power|energy|current|voltage|duration|price|cost|soc|capacity|efficiency|temperature|reserve|age|period)(_|$)"
