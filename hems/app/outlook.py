@@ -20,7 +20,7 @@ from hems.forecast.price import PublishedPrices, predict_spot
 
 HORIZON_SLOTS = 192
 """48 h: the shortest horizon at which the worth of stored energy at its end no longer matters (design, measured)."""
-MEMORY_DAYS = 35
+MEMORY_DAYS = 57
 """Measured and published days that the forecasts look at."""
 MEMORY_SLOTS = MEMORY_DAYS * 96
 PRICE_MEMORY = timedelta(days=7)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hems.domain.forecast import Degraded
 from hems.domain.time import SlotGrid
 
 
@@ -28,5 +29,7 @@ class KeptForecast:
     mean_w: tuple[int, ...]
     p10_w: tuple[int, ...]
     p90_w: tuple[int, ...]
+    degraded: tuple[Degraded, ...] = ()
+    """What it had to do without."""
     plain: bool = False
     """The worker gave none: the daemon made it itself."""

@@ -1,10 +1,13 @@
 """All forecasts that a house asks for, and whether an answer of somebody else can be used."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from hems.domain.forecast import Forecast
+from hems.domain.forecast import Forecast, SlotHistory
 from hems.domain.prediction import Prediction, PredictionRequest
+from hems.domain.time import SlotGrid
 from hems.forecast.load import forecast_load
 from hems.forecast.pv import forecast_pv
 
@@ -12,11 +15,25 @@ LOAD_MAX_W = 1e6
 """No household draws a megawatt."""
 
 
-def predict(request: PredictionRequest) -> Prediction:
-    """Forecasts from the standard library alone: what the daemon does where no worker answers."""
+class LoadForecaster(Protocol):
+    """A way to forecast consumption."""
+
+    def __call__(self, history: SlotHistory, *, grid: SlotGrid, issued_at: datetime, zone: ZoneInfo) -> Forecast:
+        """As :func:`hems.forecast.load.forecast_load`."""
+        ...
+
+
+def predict(request: PredictionRequest, *, load: LoadForecaster = forecast_load) -> Prediction:
+    """All forecasts of a request.
+
+    Args:
+        request: what is asked.
+        load: how consumption is forecast; as it stands from the standard library alone, which is what the daemon does
+            where no worker answers.
+    """
     zone, grid, at = ZoneInfo(request.timezone), request.grid, request.issued_at
     return Prediction(
-        load=forecast_load(request.load, grid=grid, issued_at=at, zone=zone),
+        load=load(request.load, grid=grid, issued_at=at, zone=zone),
         pv={
             plant.device_id: forecast_pv(
                 plant.history,
@@ -27,9 +44,7 @@ def predict(request: PredictionRequest) -> Prediction:
             )
             for plant in request.plants
         },
-        heat={
-            pump.device_id: forecast_load(pump.history, grid=grid, issued_at=at, zone=zone) for pump in request.pumps
-        },
+        heat={pump.device_id: load(pump.history, grid=grid, issued_at=at, zone=zone) for pump in request.pumps},
     )
 
 

@@ -8,6 +8,7 @@ import time
 from hems.domain.errors import BadInputError
 from hems.domain.prediction import PredictionAnswer, PredictionRequest
 from hems.forecast.house import predict
+from hems.learning.load import forecast_load
 from hems.wire import fast_json, parse
 from hems.workers.serving import main
 
@@ -16,7 +17,7 @@ def answer(line: bytes) -> bytes:
     """One answer: forecasts with the CPU time they took, or why there are none."""
     started_s = time.process_time()
     try:
-        prediction = predict(parse(PredictionRequest, line, source="request"))
+        prediction = predict(parse(PredictionRequest, line, source="request"), load=forecast_load)
     except (BadInputError, ValueError, KeyError) as error:
         return fast_json(PredictionAnswer(error=str(error).splitlines()[0]))
     return fast_json(PredictionAnswer(prediction=prediction, elapsed_s=time.process_time() - started_s))

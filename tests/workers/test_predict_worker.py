@@ -16,6 +16,7 @@ from hems.domain.prediction import PlantAsked, Prediction, PredictionAnswer, Pre
 from hems.domain.site import DeviceId, PvPlane
 from hems.domain.time import Now, SlotGrid
 from hems.forecast.house import faults, predict
+from hems.learning.load import forecast_load
 from hems.ports import WorkerProcess
 from hems.runtime.predictor import WorkerPredictor, checked_prediction
 from hems.runtime.worker_process import PipeProcess, spawn
@@ -36,7 +37,9 @@ REQUEST = PredictionRequest(
     grid=SlotGrid(start_at=NOW_AT, count=192),
     timezone="Europe/Amsterdam",
     place=None,
-    load=history(500.0),
+    load=SlotHistory(
+        start_at=NOW_AT - timedelta(days=10), mean_w=tuple(400.0 + each % 7 * 30.0 for each in range(960))
+    ),
     plants=(
         PlantAsked(
             device_id=ROOF, planes=(PvPlane(peak_w=4_000.0, tilt_deg=35.0, azimuth_deg=180.0),), history=history(900.0)
@@ -71,12 +74,13 @@ def spawner() -> Iterator[Spawner]:
         child.kill()
 
 
-def test_a_worker_forecasts_what_the_daemon_would_and_is_gone(spawner: Spawner):
+def test_a_worker_forecasts_with_arrays_and_is_gone(spawner: Spawner):
     predictor = WorkerPredictor(spawner)
     first = checked_prediction(REQUEST, predictor.answer(REQUEST))
     assert spawner.running() == [], "nothing is kept between two questions"
-    assert first == predict(REQUEST)
-    assert first.load.mean_w[0] == pytest.approx(500.0)
+    assert first == predict(REQUEST, load=forecast_load)
+    assert first.load != predict(REQUEST).load
+    assert 400 < first.load.mean_w[0] < 580
     assert first.heat[PUMP].mean_w[0] == pytest.approx(700.0)
     assert 0 < first.pv[ROOF].mean_w[0] <= 4_000
     assert checked_prediction(REQUEST, predictor.answer(REQUEST)) == first
