@@ -39,6 +39,8 @@ class Known:
     """Expected outdoor temperature per slot [degrees C]; None: nobody knows."""
     cars: tuple[CarTask, ...]
     expected_cars: tuple[CarTask, ...] = ()
+    month_peak_w: float = 0.0
+    """Highest quarter hour of this month so far, where a capacity tariff counts it."""
     heat: Mapping[DeviceId, SlotHistory] = field(default_factory=dict)
     """What each heat pump drew."""
 
@@ -68,6 +70,7 @@ def outlook_at(site: Site, known: Known, now: Now) -> Outlook:
         pv=_pv(site, known, grid, now),
         cars=known.cars,
         expected_cars=known.expected_cars,
+        month_peak_w=known.month_peak_w,
         heat={
             pump_id: forecast_load(drawn, grid=grid, issued_at=now.at, zone=site.zone)
             for pump_id, drawn in known.heat.items()
