@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hems.app.measuring import Means, Recent
+from hems.app.month_peak import MonthPeak
 from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, expected_cars_at, prices_on
 from hems.app.plan_view import PAST_SLOTS, Measured
 from hems.app.recorder import GRID, LOAD, SKY, level_series, power_series, sun_series
@@ -57,6 +58,7 @@ class Knowing:
         self._source = source
         self._series: dict[str, Recent] = {}
         self._sessions: dict[DeviceId, list[ChargingSession]] = {}
+        self._peak = MonthPeak(site)
         self._priced: tuple[datetime, PublishedPrices | None, Prices] | None = None
 
     def load(self, history: History, now_at: datetime) -> dict[DeviceId, datetime]:
@@ -73,6 +75,9 @@ class Knowing:
         for name in names:
             values = history.slots(name, end_at - timedelta(seconds=SLOT_S * MEMORY_SLOTS), end_at)
             self._series[name] = Recent(end_at=end_at, values=list(values), slots_max=MEMORY_SLOTS)
+        drawn = self._series[GRID]
+        for index, power_w in enumerate(drawn.values):
+            self._note_peak(drawn.start_at + timedelta(seconds=SLOT_S * index), power_w)
         return self._load_sessions(history, now_at)
 
     def _load_sessions(self, history: History, now_at: datetime) -> dict[DeviceId, datetime]:
@@ -109,6 +114,7 @@ class Knowing:
     def slot(self, means: Means) -> None:
         """A quarter hour has ended."""
         self._put(GRID, means.start_at, means.grid_power_w)
+        self._note_peak(means.start_at, means.grid_power_w)
         self._put(LOAD, means.start_at, means.load_power_w)
         self._put(SKY, means.start_at, means.ghi_wm2)
         for device_id, power_w in means.device_power_w.items():
@@ -144,8 +150,13 @@ class Knowing:
             expected_cars=expected_cars_at(self._site, seen.chargers, cars, self._sessions, now),
             place=self._place,
             ghi_wm2=self._light(now),
+            month_peak_w=self.month_peak_w(now),
             heat={pump.id: self._history(power_series(pump.id), now) for pump in self._site.heat_pumps},
         )
+
+    def month_peak_w(self, now: Now) -> float:
+        """Highest quarter hour of this month that a capacity tariff counts, so far; 0 without one [W]."""
+        return self._peak.at(now.at)
 
     def priced(self, now: Now) -> Prices:
         """Household prices from the present slot on; worked out once for each slot and each publication."""
@@ -190,6 +201,10 @@ class Knowing:
             device_power_w={each.id: self._past(power_series(each.id), grid) for each in self._site.controllables},
             level_pct={each.id: self._past(level_series(each.id), grid) for each in self._site.batteries},
         )
+
+    def _note_peak(self, start_at: datetime, grid_power_w: float | None) -> None:
+        if grid_power_w is not None:
+            self._peak.note(start_at, grid_power_w)
 
     def _put(self, name: str, start_at: datetime, value: float | None) -> None:
         if name not in self._series:

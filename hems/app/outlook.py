@@ -39,6 +39,8 @@ class Known:
     """Expected outdoor temperature per slot [degrees C]; None: nobody knows."""
     cars: tuple[CarTask, ...]
     expected_cars: tuple[CarTask, ...] = ()
+    month_peak_w: float = 0.0
+    """Highest quarter hour of this month so far, where a capacity tariff counts it."""
     heat: Mapping[DeviceId, SlotHistory] = field(default_factory=dict)
     """What each heat pump drew."""
     place: Coordinates | None = None
@@ -93,6 +95,7 @@ def outlook_at(site: Site, known: Known, now: Now, prediction: Prediction | None
         cars=known.cars,
         expected_cars=known.expected_cars,
         heat=prediction.heat,
+        month_peak_w=known.month_peak_w,
         outdoor_c=None if known.outdoor is None or not site.heat_pumps else _steady(known.outdoor, grid),
     )
 

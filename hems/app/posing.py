@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import timedelta
 
+from hems.app.month_peak import peaks_of
 from hems.app.posing_heat import heat_input, running_from
 from hems.control.estimate import FUSE_USE_RATIO, Estimate
 from hems.control.exchange import Ceiling, export_ceilings, import_ceilings
@@ -102,6 +103,7 @@ def pose(
         + tuple(_expected_car(state, task) for task in outlook.expected_cars),
         heat=heat,
         circuits=_circuits(state, outlook.grid),
+        peaks=peaks_of(site, outlook),
         change_cost_eur=CHANGE_COST_EUR,
         known_price_slots=outlook.published_count,
     )

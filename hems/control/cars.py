@@ -1,5 +1,6 @@
 """What a car at a charger should do: by the owner's word, by its departure, or left to the prices."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -92,8 +93,13 @@ def decided(
     now: Now,
     *,
     plan_comes: bool,
+    below_peak_w: float = math.inf,
 ) -> Intent | None:
-    """What a car does whatever the prices say; None: the merit order decides."""
+    """What a car does whatever the prices say; None: the merit order decides.
+
+    ``below_peak_w`` is what the month's peak leaves to it: where more would cost money, a car that must charge takes no
+    more than gets it ready in time. By plain full power a night's charge would make the peak of the month.
+    """
 
     def intent(power_w: float, reason: Reason, *, urgent: bool = False) -> Intent:
         return Intent(want=Want(device_id=charger.id, power_w=power_w, urgent=urgent), reason=reason)
@@ -119,7 +125,9 @@ def decided(
     if left_s - needed_s < MUST_CHARGE_SLACK_S:
         reason = reasons.MustCharge(departure_at=car_plan.departure_at)
         asleep = _unless_asleep(state, charger, now)
-        return asleep or intent(charger.power_max_w, reason, urgent=True)
+        in_time_w = missing_wh * 3600 / max(left_s - MUST_CHARGE_SLACK_S, 1.0)
+        power_w = min(charger.power_max_w, max(in_time_w, below_peak_w, charger.power_min_w))
+        return asleep or intent(power_w, reason, urgent=True)
     return None
 
 

@@ -5,6 +5,7 @@ it is plugged in, heat runs by thermostat. A car that the plan does not know yet
 if the household has told its habit. Nothing here protects anything; that is the guard's work.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,13 +46,14 @@ def dispatch(
     storages: list[Storage] = []
     planned_cars: dict[DeviceId, CarPlan] = {}
     unplanned_since_s = cars.unplanned_since_mono_s(state, seen, moment, now)
+    below_peak_w = math.inf if moment is None else moment.peak_w - max(seen.residual_w or 0.0, 0.0)
     for charger in state.site.chargers:
         if (values := seen.chargers.get(charger.id)) is None:
             continue
         car_plan = cars.car_plan_of(moment, charger.id, now)
         plan_comes = cars.awaits_plan(unplanned_since_s.get(charger.id), now)
         decided = cars.owner_decided(charger, values, asked.overrides, now) or cars.decided(
-            state, charger, values, car_plan, now, plan_comes=plan_comes
+            state, charger, values, car_plan, now, plan_comes=plan_comes, below_peak_w=below_peak_w
         )
         if decided is not None:
             intents[charger.id] = cars.held_to_promise(charger, decided, asked)
@@ -125,8 +127,15 @@ def _follows_setpoint(
 
 
 def _clear(net_w: float, storages: Sequence[Storage], moment: Moment | None) -> dict[DeviceId, Cleared]:
-    buy_at, sell_at = (moment.buy_at, moment.sell_at) if moment is not None else (RULES_BUY, RULES_SELL)
-    return clear(net_w, storages, import_price_eur_per_kwh=buy_at, export_price_eur_per_kwh=sell_at)
+    if moment is None:
+        return clear(net_w, storages, import_price_eur_per_kwh=RULES_BUY, export_price_eur_per_kwh=RULES_SELL)
+    return clear(
+        net_w,
+        storages,
+        import_price_eur_per_kwh=moment.buy_at,
+        export_price_eur_per_kwh=moment.sell_at,
+        peak_w=moment.peak_w,
+    )
 
 
 def _storage_intent(

@@ -34,6 +34,8 @@ class Trade(Enum):
     """Could store surplus, but selling it earns more."""
     IDLE = auto()
     FOLLOWS_PLAN = auto()
+    SPARES_PEAK = auto()
+    """Gives, or waits, so that the month's highest quarter hour does not grow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,12 @@ class Cleared:
 
 
 def clear(
-    net_w: float, storages: Sequence[Storage], *, import_price_eur_per_kwh: float, export_price_eur_per_kwh: float
+    net_w: float,
+    storages: Sequence[Storage],
+    *,
+    import_price_eur_per_kwh: float,
+    export_price_eur_per_kwh: float,
+    peak_w: float = math.inf,
 ) -> dict[DeviceId, Cleared]:
     """Power of each storage for the house's present balance.
 
@@ -80,6 +87,7 @@ def clear(
         storages: bids and asks.
         import_price_eur_per_kwh: what one bought kWh costs.
         export_price_eur_per_kwh: what one sold kWh earns.
+        peak_w: import that raises no peak which costs money [W].
 
     Where the purchase price is negative, or selling earns more than buying costs, prices reward waste and the plan's
     power is taken as it is. Below a sale price of zero nothing is discharged into the grid.
@@ -88,15 +96,17 @@ def clear(
         powers = {each.device_id: _as_planned(each) for each in storages}
         if export_price_eur_per_kwh < 0:
             _keep_out_of_grid(net_w, storages, powers)
+        _spare_peak(net_w, storages, powers, peak_w)
         return powers
     powers = {
         each.device_id: _against_grid(each, import_price_eur_per_kwh, export_price_eur_per_kwh) for each in storages
     }
-    net_w += sum(each.expected_w(powers[each.device_id].power_w) for each in storages)
-    if net_w < 0:
-        _share_surplus(-net_w, storages, powers, import_price_eur_per_kwh, export_price_eur_per_kwh)
-    elif net_w > 0:
-        _cover_load(net_w, storages, powers, import_price_eur_per_kwh)
+    left_w = net_w + sum(each.expected_w(powers[each.device_id].power_w) for each in storages)
+    if left_w < 0:
+        _share_surplus(-left_w, storages, powers, import_price_eur_per_kwh, export_price_eur_per_kwh)
+    elif left_w > 0:
+        _cover_load(left_w, storages, powers, import_price_eur_per_kwh)
+    _spare_peak(net_w, storages, powers, peak_w)
     return powers
 
 
@@ -164,6 +174,33 @@ def _share_surplus(
             surplus_w = max(0.0, surplus_w - taken_w)
         elif cleared.trade is Trade.IDLE:
             powers[storage.device_id] = Cleared(power_w=0.0, trade=Trade.LEAVES_ROOM)
+
+
+def _spare_peak(net_w: float, storages: Sequence[Storage], powers: dict[DeviceId, Cleared], peak_w: float) -> None:
+    """No import above the peak: the lowest bids buy less, then the lowest asks give.
+
+    Who buys is cut by what it is told, because a car that has not begun to draw will; nobody gives for that. A car that
+    should charge in this slot keeps its smallest power: pauses wear it, and the plan has counted on that.
+    """
+    over_w = net_w + sum(each.able_power.clamp(powers[each.device_id].power_w) for each in storages) - peak_w
+    for storage in sorted(storages, key=lambda each: each.bid_eur_per_kwh):
+        told_w = powers[storage.device_id].power_w
+        if over_w <= 0 or told_w <= 0:
+            continue
+        least_w = min(storage.charge_power_min_w, told_w)
+        left_w = max(told_w - over_w, least_w if storage.planned_power_w > 0 else 0.0)
+        left_w = 0.0 if left_w < least_w else left_w
+        over_w -= storage.able_power.clamp(told_w) - storage.able_power.clamp(left_w)
+        trade = powers[storage.device_id].trade if left_w > 0 else Trade.SPARES_PEAK
+        powers[storage.device_id] = Cleared(power_w=left_w, trade=trade)
+    over_w = net_w + sum(each.expected_w(powers[each.device_id].power_w) for each in storages) - peak_w
+    for storage in sorted(storages, key=lambda each: each.ask_eur_per_kwh):
+        given_w = powers[storage.device_id].power_w
+        given_more_w = min(storage.discharge_power_max_w + min(given_w, 0.0), over_w)
+        if given_w > 0 or given_more_w <= 0:
+            continue
+        over_w -= storage.expected_w(given_w) - storage.expected_w(given_w - given_more_w)
+        powers[storage.device_id] = Cleared(power_w=given_w - given_more_w, trade=Trade.SPARES_PEAK)
 
 
 def _smallest_if_worth_it(storage: Storage, surplus_w: float, buy_at: float, sell_at: float) -> float:

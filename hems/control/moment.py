@@ -1,5 +1,6 @@
 """The slot of the plan that is in force."""
 
+import math
 from dataclasses import dataclass
 
 from hems.domain.plan import Plan
@@ -25,6 +26,12 @@ class Moment:
     def sell_at(self) -> float:
         """Export price [EUR/kWh]."""
         return self.plan.export_price_eur_per_kwh[self.slot]
+
+    @property
+    def peak_w(self) -> float:
+        """Import that raises no peak which costs money; infinite where none counts [W]."""
+        level_w = self.plan.peak_power_w[self.slot] if self.plan.peak_power_w else None
+        return math.inf if level_w is None else level_w
 
 
 def moment_of(plan: Plan | None, now: Now) -> Moment | None:

@@ -33,6 +33,8 @@ def battery_reason(cleared: Cleared, moment: Moment, battery: Battery) -> Reason
             return reasons.LeavesRoom(value_eur_per_kwh=put_in, export_price_eur_per_kwh=sell_at)
         case Trade.FOLLOWS_PLAN:
             return reasons.FollowsPlan(import_price_eur_per_kwh=buy_at)
+        case Trade.SPARES_PEAK:
+            return reasons.SparesPeak(peak_power_w=round(moment.peak_w, -2))
         case Trade.IDLE:
             return reasons.Waits()
 
@@ -48,6 +50,8 @@ def car_reason(cleared: Cleared, moment: Moment, car: CarPlan) -> Reason:
         return reasons.ChargesCheap(
             import_price_eur_per_kwh=buy_at, value_eur_per_kwh=worth, departure_at=car.departure_at
         )
+    if cleared.trade is Trade.SPARES_PEAK:
+        return reasons.SparesPeak(peak_power_w=round(moment.peak_w, -2))
     if cleared.power_w > 0:
         return reasons.ChargesOnSurplus(
             export_price_eur_per_kwh=round(moment.sell_at, 3), departure_at=car.departure_at

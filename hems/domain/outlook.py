@@ -57,5 +57,7 @@ class Outlook:
     """Of stays that are only likely, by the habits that the house has seen."""
     outdoor_c: tuple[float, ...] | None = None
     """Outdoor temperature per slot; None where nobody knows it."""
+    month_peak_w: float = 0.0
+    """Highest mean import of a quarter hour of this local month that a capacity tariff counts, so far."""
     heat: Mapping[DeviceId, Forecast] = field(default_factory=dict)
     """What each heat pump will draw, from its past alone: for the hours in which nobody can plan it."""

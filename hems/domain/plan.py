@@ -278,6 +278,9 @@ class Plan:
     inverters: tuple[InverterPlan, ...] = ()
     cost: Cost
     unmet: tuple[UnmetWish, ...]
+    peak_power_w: tuple[float | None, ...] = ()
+    """Import up to which a capacity tariff charges no more than is paid or planned: what the month has reached, or this
+    plan makes it reach. None where a slot does not count; empty without such a tariff [W]."""
     explanation: Explanation | None = None
     """None where nobody solved anything (rules)."""
     schema: Literal["hems/plan/2"] = PLAN_SCHEMA

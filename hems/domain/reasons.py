@@ -88,6 +88,15 @@ class FollowsPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SparesPeak:
+    """Gives, or waits, because a higher quarter hour than the month has, or is planned to have, costs money."""
+
+    peak_power_w: float
+    """Import of the house up to which it costs nothing more [W]."""
+    code: Literal["spares_peak"] = "spares_peak"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelfConsumes:
     """No plan: the battery stores what is left over and covers what is missing."""
 
@@ -293,6 +302,7 @@ Reason = (
     | LeavesRoom
     | Waits
     | FollowsPlan
+    | SparesPeak
     | SelfConsumes
     | StaysIdle
     | NoCar

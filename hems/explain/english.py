@@ -107,6 +107,8 @@ def _why_storage(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -> st
             return f"kept on purpose, a kWh {saves(value)}, buying now {costs(price)}"
         case reasons.LeavesRoom(value_eur_per_kwh=value, export_price_eur_per_kwh=price):
             return f"selling {brings(price)} now, a stored kWh {would_save(value)}"
+        case reasons.SparesPeak(peak_power_w=peak_w):
+            return f"more than {kilowatts(peak_w)} from the grid would raise the month's peak, which is paid for"
         case reasons.FollowsPlan(import_price_eur_per_kwh=price):
             return f"buying now {costs(price)}, so the plan's power is taken as it is"
         case _:

@@ -21,13 +21,14 @@ What is demanded, besides finite numbers of the right shape (the rules of each d
 import math
 from collections.abc import Iterator, Sequence
 
-from hems.domain.plan import Plan, UnmetWish
+from hems.domain.plan import Plan, Unit, UnmetWish
 from hems.domain.problem import PlanningProblem
 from hems.planning.constraints import appliance, battery, car, circuit, connection, heat, inverter, pv
 from hems.planning.constraints.findings import TOLERANCES
 from hems.planning.outcome import unmet_wishes
 from hems.planning.plausible import plausible
 from hems.planning.reading import ON_W, on_off_slots
+from hems.planning.tariff import peak_power_w
 
 COST_TOLERANCE_RATIO = 0.001
 COST_TOLERANCE_EUR = 0.0001
@@ -45,6 +46,7 @@ def violations(problem: PlanningProblem, plan: Plan) -> tuple[str, ...]:
     return (
         *(each for family in families for each in family.violations(problem, plan)),
         *_unmet(problem, plan),
+        *_peak_power(problem, plan),
         *_cost(problem, plan),
     )
 
@@ -145,6 +147,18 @@ def _same(right: UnmetWish, told: UnmetWish) -> bool:
 def _words(unmet: UnmetWish) -> str:
     where = unmet.device_id or (f"circuit {unmet.circuit_id} {unmet.phase}" if unmet.circuit_id else "the site")
     return f"{unmet.wish} of {where} by {unmet.shortfall:.2f} {unmet.unit} at {unmet.at.isoformat()}"
+
+
+def _peak_power(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
+    right = peak_power_w(problem, plan.grid_power_w)
+    if [each is None for each in plan.peak_power_w] != [each is None for each in right]:
+        yield "peak_power_w: it does not stand for the slots that count"
+        return
+    for slot, (told_w, right_w) in enumerate(zip(plan.peak_power_w, right, strict=True)):
+        # Not "more than": what is not a number is not right either.
+        if told_w is not None and right_w is not None and not abs(told_w - right_w) <= TOLERANCES[Unit.W]:
+            yield f"peak_power_w: {told_w:.0f} W told for slot {slot}, {right_w:.0f} W by what is paid and planned"
+            return
 
 
 def _cost_parts(plan: Plan) -> tuple[tuple[str, float], ...]:

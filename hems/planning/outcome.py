@@ -25,7 +25,7 @@ from hems.planning.constraints.findings import RANKS
 from hems.planning.constraints.inverter import inverter_power_w
 from hems.planning.purpose import purpose_of
 from hems.planning.reading import ON_W, appliance_power_w
-from hems.planning.tariff import cost_of
+from hems.planning.tariff import cost_of, peak_power_w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,7 @@ def plan_of(
         ),
         cost=cost_of(problem, grid_w=grid_w, batteries=batteries, cars=cars, heat=pumps),
         unmet=(),
+        peak_power_w=peak_power_w(problem, grid_w),
         explanation=explanation,
     )
     return replace(plan, unmet=unmet_wishes(problem, plan))

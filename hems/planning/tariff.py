@@ -69,6 +69,19 @@ def _peak_eur(problem: PlanningProblem, grid_w: Sequence[float]) -> float:
     return total_eur
 
 
+def peak_power_w(problem: PlanningProblem, grid_w: Sequence[float]) -> tuple[float | None, ...]:
+    """Import per slot up to which no peak costs more than with these powers; None where none counts [W]."""
+    found: list[float | None] = [None] * len(grid_w) if problem.peaks else []
+    for peak in problem.peaks:
+        counts = peak.counts or (True,) * len(grid_w)
+        counted = [slot for slot, counted in enumerate(counts) if counted]
+        level_w = max([peak.paid_power_w, *(grid_w[slot] for slot in counted)])
+        for slot in counted:
+            before_w = found[slot]
+            found[slot] = level_w if before_w is None else min(before_w, level_w)
+    return tuple(found)
+
+
 def _carbon_eur(problem: PlanningProblem, imported: Sequence[float]) -> float:
     if problem.carbon is None:
         return 0.0

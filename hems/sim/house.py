@@ -27,6 +27,7 @@ from hems.sim.heat import HotWaterDraws, SimHeatPump
 from hems.sim.household import Household
 from hems.sim.meter import Held, PhasePower, SimMeter, Stretch
 from hems.sim.remembered import action_from, action_state, reading_from, reading_state
+from hems.sim.tariff import WallClock, counted_months
 from hems.sim.totals import Totals
 
 STRETCH_MAX_S = 60
@@ -75,6 +76,8 @@ class SimHouse:
         self._start_mono_s = start_mono_s
         self._start_unix_s = round(unix_s(start_at))
         self._first_slot = data.slot_index(start_at)
+        capacity = site.tariff.capacity
+        self._counting = None if capacity is None else counted_months(capacity, WallClock.of(data.grid, site.zone))
         self.household = Household(site=site, data=data, seed=seed)
         self.meter = SimMeter(site.meter, self.household, start_unix_s=self._start_unix_s, latency_s=meter_latency_s)
         self.pv = {plant.id: SimPv(plant) for plant in site.pv}
@@ -225,7 +228,8 @@ class SimHouse:
             left_s -= stretch.seconds
         self.stretches = tuple(stretches)
         if self.elapsed_s % SLOT_S == 0:
-            self.totals.close_slot()
+            ended = self._first_slot + self.elapsed_s // SLOT_S - 1
+            self.totals.close_slot(None if self._counting is None else self._counting[ended])
 
     def _require_mono(self, mono_s: float) -> None:
         if abs(mono_s - self.mono_s) > 1e-6:

@@ -6,9 +6,11 @@ The tick, the guard and the planner are the product's; only what the house does 
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from hems import wire
+from hems.app.month_peak import MonthPeak
 from hems.app.planning import PlanDesk
 from hems.app.posing import pose
 from hems.control import episodes
@@ -84,6 +86,7 @@ class ClosedLoop:
         self._step_s = step_s
         self._stopwatch = stopwatch
         self._cars_planned: frozenset[DeviceId] = frozenset()
+        self._peak = MonthPeak(site)
 
     def run(self, until_elapsed_s: int) -> tuple[list[DecisionEpisode], list[Event]]:
         """Go on to a second of the run, and return the episodes that closed and the events on the way."""
@@ -97,6 +100,8 @@ class ClosedLoop:
                 events.extend(result.events)
                 self.house.apply(result.commands, self.house.mono_s)
             self.house.advance(self._step_s)
+            if self.house.elapsed_s % SLOT_S == 0:
+                self._peak.note(self.house.at - timedelta(seconds=SLOT_S), self.house.totals.last_import_w)
             self.checkers.after_step(self.house, self.state if self._managed else None)
         return closed, events
 
@@ -124,7 +129,8 @@ class ClosedLoop:
         assert self._desk is not None
         seen = estimate(self.state, image, now)
         announced = self.plan if self.plan is not None and self.plan.origin is Origin.SOLVER else None
-        problem = pose(self.state, seen, self._outlooks.at(now), (), now, announced=announced)
+        outlook = replace(self._outlooks.at(now), month_peak_w=self._peak.at(now.at))
+        problem = pose(self.state, seen, outlook, (), now, announced=announced)
         started_s = self._stopwatch()
         decided = self._desk.replan(problem, self.plan, now)
         self.counts.plan_times_s.append(round(self._stopwatch() - started_s, 4))
@@ -158,6 +164,7 @@ class ClosedLoop:
             "counts": asdict(self.counts),
             "cars_planned": sorted(self._cars_planned),
             "cars_seen": None if self._outlooks is None else self._outlooks.state(),
+            "month_peak": [*self._peak.month, self._peak.import_power_w],
             "checkers": self.checkers.state(),
             "days": [asdict(each) for each in self.days],
         }
@@ -172,6 +179,8 @@ class ClosedLoop:
         self._cars_planned = frozenset(snapshot["cars_planned"])
         if self._outlooks is not None:
             self._outlooks.restore(snapshot["cars_seen"])
+        year, month, peak_w = snapshot["month_peak"]
+        self._peak = MonthPeak(self.site, (year, month), peak_w)
         self.checkers.restore(snapshot["checkers"])
         self.days = [DayEnd(**each) for each in snapshot["days"]]
 

@@ -10,6 +10,7 @@ from hems.sim.days import deliverable_wh, pending_car_wh
 from hems.sim.house import SimHouse
 from hems.sim.loop import ClosedLoop
 from hems.sim.settings import Settings
+from hems.sim.tariff import peak_cost_eur
 
 REPORT_SCHEMA: Literal["hems/simulation-report/1"] = "hems/simulation-report/1"
 FIRST_VIOLATIONS = 5
@@ -36,12 +37,15 @@ def mean_import_price(data: HouseData, settings: Settings) -> float:
 
 def figures(loop: ClosedLoop, *, end_eur: float) -> dict[str, Any]:
     """One strategy's figures. Prices in EUR, energy in Wh, power in W, rounded to what means something."""
+    house, site = loop.house, loop.site
+    peak_eur = peak_cost_eur(site.tariff.capacity, house.totals.month_peaks_w, house.start_at, house.at, site.zone)
     totals = loop.house.totals
     times = sorted(loop.counts.plan_times_s)
     first = loop.checkers.violations[:FIRST_VIOLATIONS]
     return {
-        "cost_eur": round(totals.cost_eur + end_eur, 4),
+        "cost_eur": round(totals.cost_eur + peak_eur + end_eur, 4),
         "energy_cost_eur": round(totals.cost_eur, 4),
+        "peak_cost_eur": round(peak_eur, 4),
         "end_correction_eur": round(end_eur, 4),
         "import_wh": round(totals.import_wh, 1),
         "export_wh": round(totals.export_wh, 1),

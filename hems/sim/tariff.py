@@ -1,12 +1,14 @@
 """What energy costs and earns in the simulator, by its own sums: plans are not judged by what made them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from hems.domain.tariff import PriceFormula, TimeWindow
-from hems.domain.time import SlotGrid
+from hems.domain.tariff import CapacityTariff, PriceFormula, TimeWindow
+from hems.domain.time import SlotGrid, local_midnight
 from hems.forecast.series import DAY_S, wall_positions
 from hems.sim.series import FloatArray
 
@@ -56,3 +58,42 @@ def household_prices(formula: PriceFormula, spot_eur_per_kwh: FloatArray | None,
             own[clock.inside(each.window)] = each.price_eur_per_kwh
         prices += own
     return prices
+
+
+def counted_months(capacity: CapacityTariff, clock: WallClock) -> list[int | None]:
+    """Month, since January 1970, to which a capacity tariff counts each slot; None where it does not."""
+    inside = np.zeros(len(clock.second), dtype=np.bool_)
+    for window in capacity.windows:
+        inside |= clock.inside(window)
+    counts = inside if capacity.windows else ~inside
+    return [int(month) if counted else None for month, counted in zip(clock.month, counts, strict=True)]
+
+
+def peak_cost_eur(
+    capacity: CapacityTariff | None, peaks_w: Mapping[str, float], start_at: datetime, end_at: datetime, zone: ZoneInfo
+) -> float:
+    """What the highest quarter hours cost; a month that was run in part costs its part, the least included [EUR].
+
+    Args:
+        capacity: the tariff; None costs nothing.
+        peaks_w: highest counted import by month since January 1970; a month without one costs the least.
+        start_at: of the run, UTC.
+        end_at: of the run, UTC.
+        zone: months are those of local time.
+    """
+    if capacity is None:
+        return 0.0
+    total_eur = 0.0
+    first, last = (at.astimezone(zone) for at in (start_at, end_at - timedelta(seconds=1)))
+    for month in range(_months(first), _months(last) + 1):
+        begin_at, next_at = (
+            local_midnight(date(1970 + each // 12, each % 12 + 1, 1), zone) for each in (month, month + 1)
+        )
+        run = min(next_at, end_at) - max(begin_at, start_at)
+        charged_w = max(capacity.power_min_w, peaks_w.get(str(month), 0.0))
+        total_eur += run / (next_at - begin_at) * charged_w / 1000 * capacity.price_eur_per_kw
+    return total_eur
+
+
+def _months(local: datetime) -> int:
+    return (local.year - 1970) * 12 + local.month - 1

@@ -35,8 +35,12 @@ class Totals:
     """Hot water below its lower temperature."""
     fuse_exceeded_s: dict[str, int] = field(default_factory=dict)
     """Per circuit: seconds in which any phase carried more than the rated current."""
+    month_peaks_w: dict[str, float] = field(default_factory=dict)
+    """Highest quarter hour that a capacity tariff counts, by months since January 1970."""
     slot_import_wh: float = 0.0
     """Import of the quarter hour under way."""
+    last_import_w: float = 0.0
+    """Mean import of the last whole quarter hour."""
 
     @property
     def cost_eur(self) -> float:
@@ -54,9 +58,11 @@ class Totals:
             self.export_wh -= energy_wh
             self.export_earnings_eur -= energy_wh / 1000 * export_eur_per_kwh
 
-    def close_slot(self) -> None:
-        """A quarter hour has ended."""
-        import_w = self.slot_import_wh * 3600 / SLOT_S
+    def close_slot(self, month: int | None = None) -> None:
+        """A quarter hour has ended; a capacity tariff counts it to this month."""
+        self.last_import_w = import_w = self.slot_import_wh * 3600 / SLOT_S
+        if month is not None:
+            self.month_peaks_w[str(month)] = max(self.month_peaks_w.get(str(month), 0.0), import_w)
         self.peak_import_w = max(self.peak_import_w, import_w)
         self.day_peak_import_w = max(self.day_peak_import_w, import_w)
         self.slot_import_wh = 0.0
@@ -72,4 +78,5 @@ class Totals:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Totals":
         """Inverse of :meth:`state`."""
-        return cls(**{**state, "fuse_exceeded_s": dict(state["fuse_exceeded_s"])})
+        copied = {name: dict(state[name]) for name in ("fuse_exceeded_s", "month_peaks_w")}
+        return cls(**{**state, **copied})

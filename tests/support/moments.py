@@ -95,6 +95,7 @@ def plan_of(
     departure_at: datetime = START_AT + timedelta(hours=20),
     heat_w: tuple[float, ...] | None = None,
     session_wh: float = 0.0,
+    peak_w: float | None = None,
 ) -> Plan:
     """Eight slots from the start, alike unless a series is given; no car and no heat unless asked for."""
     grid = SlotGrid(start_at=START_AT, count=8)
@@ -127,6 +128,7 @@ def plan_of(
         cars=() if car_value is None else (car,),
         heat=() if heat_w is None else (HeatPlan(device_id=HEAT_PUMP, power_w=heat_w),),
         pv=(PvPlan(device_id=PV, production_power_w=(0.0,) * 8),),
+        peak_power_w=() if peak_w is None else (peak_w,) * 8,
         cost=Cost(),
         unmet=(),
     )

@@ -35,6 +35,7 @@ SAMPLES: dict[str, Any] = {
     "rest_max_s": 7_200.0,
     "until_at": OPENED_AT + timedelta(hours=2),
     "power_w": -2_300.0,
+    "peak_power_w": 4_200.0,
 }
 
 

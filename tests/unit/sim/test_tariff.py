@@ -1,15 +1,19 @@
 """The simulator works out prices by itself, and agrees with what plans are made with."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from hems.domain.site import Site
-from hems.domain.tariff import PriceFormula, PriceWindow, TimedPrice, TimeWindow
+from hems.domain.tariff import CapacityTariff, PriceFormula, PriceWindow, TimedPrice, TimeWindow
 from hems.domain.time import SLOT_S, SlotGrid, from_unix_s, unix_s
 from hems.sim.data import read_folder
-from hems.sim.tariff import WallClock, household_prices
+from hems.sim.report import figures
+from hems.sim.tariff import WallClock, household_prices, peak_cost_eur
+from tests.simulation.closed_loop import loop_of, two_weeks
 from tests.support.houses import home_a, house_folder
 from tests.support.simulated import START_AT
 
@@ -63,3 +67,49 @@ def test_a_price_of_the_contract_needs_no_market_prices_even_where_the_folder_ha
 
     assert not np.isnan(data.import_eur_per_kwh).any()
     assert data.spot_eur_per_kwh is None
+
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+BELGIUM = CapacityTariff(price_eur_per_kw=4.0, power_min_w=2_500.0)
+JUNE, JULY = str((2024 - 1970) * 12 + 5), str((2024 - 1970) * 12 + 6)
+
+
+@pytest.mark.parametrize(
+    ("peaks_w", "start", "end", "expected_eur"),
+    [
+        ({JUNE: 6_000.0}, "2024-05-31T22:00", "2024-06-30T22:00", 24.0),
+        ({JUNE: 1_000.0}, "2024-05-31T22:00", "2024-06-30T22:00", 10.0),
+        ({}, "2024-05-31T22:00", "2024-06-30T22:00", 10.0),
+        ({JUNE: 6_000.0}, "2024-05-31T22:00", "2024-06-15T22:00", 12.0),
+        ({JUNE: 6_000.0, JULY: 3_100.0}, "2024-06-15T22:00", "2024-07-31T22:00", 12.0 + 12.4),
+    ],
+)
+def test_each_month_costs_its_peak_for_the_part_of_it_that_was_run(
+    peaks_w: dict[str, float], start: str, end: str, expected_eur: float
+) -> None:
+    start_at, end_at = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (start, end))
+
+    assert peak_cost_eur(BELGIUM, peaks_w, start_at, end_at, AMSTERDAM) == pytest.approx(expected_eur)
+    assert peak_cost_eur(None, peaks_w, start_at, end_at, AMSTERDAM) == 0.0
+
+
+def test_the_report_of_a_run_bills_the_highest_quarter_hour_and_only_what_counts() -> None:
+    site = home_a()
+    night = replace(BELGIUM, power_min_w=0.0, windows=(TimeWindow(start_s=2 * 3600, end_s=4 * 3600),))
+    bills = []
+    for capacity in (BELGIUM, night):
+        own = replace(site, tariff=replace(site.tariff, capacity=capacity))
+        loop, house = loop_of("rules", two_weeks(own), start_at=START_AT, site=own, step_s=900)
+        slots_w = []
+        for end_s in range(900, 2 * 86_400 + 1, 900):
+            start_at = house.at
+            loop.run(end_s)
+            local = start_at.astimezone(AMSTERDAM)
+            if capacity is BELGIUM or 2 <= local.hour < 4:
+                slots_w.append(house.totals.last_import_w)
+        report = figures(loop, end_eur=1.0)
+        march_h = 31 * 24 - 1  # clocks go forward
+        assert report["peak_cost_eur"] == pytest.approx(4.0 * max(slots_w) / 1000 * 48 / march_h, abs=1e-4)
+        assert report["cost_eur"] == pytest.approx(report["energy_cost_eur"] + report["peak_cost_eur"] + 1.0, abs=1e-3)
+        bills.append(report["peak_cost_eur"])
+    assert 0 < bills[1] < bills[0]
