@@ -93,7 +93,12 @@ def captured(rules_eur: float, plan_eur: float, perfect_eur: float) -> float | N
 
 
 def peak_cost_eur(result: Result) -> float:
-    """What the highest quarter hours of the months cost, each month for the days of it that were run."""
+    """What the highest quarter hours of the months cost, each month for the days of it that were run.
+
+    Nothing where the site has such a tariff: the simulator has billed it, and the plan knew.
+    """
+    if result.figures.get("peak_cost_eur"):
+        return 0.0
     first = date.fromisoformat(result.run.start)
     days = [(first + timedelta(days=index), each["peak_import_w"]) for index, each in enumerate(result.figures["days"])]
     total_eur = 0.0

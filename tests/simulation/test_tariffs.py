@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from hems.domain.site import Site
-from hems.domain.tariff import PriceFormula, PriceWindow, Tariff, TimedPrice, TimeWindow
+from hems.domain.tariff import CapacityTariff, PriceFormula, PriceWindow, Tariff, TimedPrice, TimeWindow
 from hems.runtime.planner import WorkerPlanner
 from hems.runtime.worker_process import spawn
+from hems.sim.days import deliverable_wh
+from hems.sim.report import end_correction_eur, figures
 from hems.sim.tariff import WallClock, household_prices
 from tests.simulation.closed_loop import loop_of, two_weeks
 from tests.support.houses import BATTERY, home_a
@@ -76,3 +78,28 @@ def test_the_battery_follows_the_windows_of_a_contract_and_rests_at_one_price(wi
         assert moved_wh["out of at 0.40"] > 4_000, moved_wh
     else:
         assert bought_wh < 500, moved_wh
+
+
+@pytest.mark.timeout(300)
+def test_with_a_capacity_tariff_the_plan_keeps_a_lower_peak_than_the_rules_and_pays_less() -> None:
+    """Goal: the charge is in the plan's problem, and the tick keeps to it. Method: the bill of the simulator, of three
+    days with cars on most evenings and dear evenings; by market prices alone the plan would charge all at once."""
+    site = home_a()
+    capacity = CapacityTariff(price_eur_per_kw=4.20, power_min_w=2_500.0)
+    site = replace(site, tariff=replace(site.tariff, capacity=capacity))
+    data, days = two_weeks(site), 3
+    found: dict[str, dict[str, Any]] = {}
+    for strategy in ("rules", "plan"):
+        with closing(WorkerPlanner(spawn)) as planner:
+            loop, house = loop_of(strategy, data, start_at=START_AT + timedelta(days=4), site=site, planner=planner)
+            stored_wh = deliverable_wh(house)
+            loop.run(days * 86_400)
+        first = data.slot_index(house.start_at)
+        mean_eur = float(data.import_eur_per_kwh[first : first + days * 96].mean())
+        end_eur = end_correction_eur(house, stored_at_start_wh=stored_wh, mean_import_eur_per_kwh=mean_eur)
+        found[strategy] = figures(loop, end_eur=end_eur)
+    rules, plan = found["rules"], found["plan"]
+    assert plan["peak_import_w"] < 0.75 * rules["peak_import_w"], (plan, rules)
+    assert plan["peak_cost_eur"] < 0.75 * rules["peak_cost_eur"]
+    assert plan["cost_eur"] < rules["cost_eur"]
+    assert plan["unmet_car_wh"] < 100
