@@ -103,11 +103,8 @@ def _own_limits(house: House, arrays: Arrays, duals: Numbers) -> Numbers:
     own = np.zeros(len(arrays.row_lower), dtype=bool)
     own[house.own_rows] = True
     entries = own[arrays.rows]
-    added: Numbers = np.bincount(
-        arrays.columns[entries],
-        weights=arrays.coefficients[entries] * duals[arrays.rows[entries]],
-        minlength=len(arrays.lower),
-    )
+    added = np.zeros(len(arrays.lower))
+    np.add.at(added, arrays.columns[entries], arrays.coefficients[entries] * duals[arrays.rows[entries]])
     return added
 
 
