@@ -103,9 +103,8 @@ def _own_limits(house: House, arrays: Arrays, duals: Numbers) -> Numbers:
     own = np.zeros(len(arrays.row_lower), dtype=bool)
     own[house.own_rows] = True
     entries = own[arrays.rows]
-    weights = arrays.coefficients[entries] * duals[arrays.rows[entries]]
     added = np.zeros(len(arrays.lower))
-    np.add.at(added, arrays.columns[entries], weights)
+    np.add.at(added, arrays.columns[entries], arrays.coefficients[entries] * duals[arrays.rows[entries]])
     return added
 
 
