@@ -32,6 +32,9 @@ GAP_EUR = 0.005
 GAP_RATIO = 0.002
 """Of the bill, not of the objective: an unreachable wish puts thousands of EUR of penalty into the objective."""
 
+HOUSE_LOAD_MAX_W = 50_000.0
+"""More is no household's load but a corrupt forecast: the gap must not grow with it."""
+
 CALM_RATIO = 2.0
 """An announced pattern is kept while it is within twice the gap that a new one would have to reach."""
 
@@ -100,7 +103,8 @@ def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
 def _bill_eur(problem: PlanningProblem) -> float:
     """What load and cars cost at the mean price: the size of the numbers that matter to a household [EUR]."""
     price = float(np.mean(np.abs(problem.import_price_eur_per_kwh)))
-    energy_wh = sum(problem.load_power_w) * problem.grid.slot_h + sum(car.energy_needed_wh for car in problem.cars)
+    load_w = np.minimum(problem.load_power_w, HOUSE_LOAD_MAX_W)
+    energy_wh = float(load_w.sum()) * problem.grid.slot_h + sum(car.energy_needed_wh for car in problem.cars)
     return price * energy_wh / 1000
 
 
