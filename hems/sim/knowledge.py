@@ -156,7 +156,7 @@ class Knowledge:
         """
         issued_at = floor_to(now, ISSUE_S)
         lead_h = [(start_at - issued_at) / timedelta(hours=1) for start_at in grid.starts()]
-        errors = _autoregressive_errors(lead_h, seed=[self._seed, 5, round(unix_s(issued_at)) // ISSUE_S])
+        errors = autoregressive_errors(lead_h, seed=[self._seed, 5, round(unix_s(issued_at)) // ISSUE_S])
         data = self._data
         return WeatherForecast(
             issued_at=issued_at,
@@ -288,7 +288,7 @@ def _slot_numbers(own: SlotGrid, wanted: SlotGrid) -> np.ndarray[tuple[int], np.
     return np.arange(wanted.count, dtype=np.int64) + int(offset)
 
 
-def _autoregressive_errors(lead_h: Sequence[float], *, seed: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+def autoregressive_errors(lead_h: Sequence[float], *, seed: Sequence[int]) -> tuple[FloatArray, FloatArray]:
     """Two independent error paths with standard deviation 1 at a lead of 24 h, 0 at leads <= 0."""
     generator = np.random.default_rng(list(seed))
     count = max(1, math.ceil(max(lead_h) * 4) + 1)

@@ -9,17 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hems.domain.forecast import Forecast, SlotHistory
+from hems.domain.site import PvPlane
 from hems.domain.time import SlotGrid
 from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
 from hems.forecast.series import wall_positions, weighted_mean, weighted_quantiles
 from hems.learning import load as days_alike
+from hems.learning import pv as by_geometry
+from hems.learning.sun import Plant
 from hems.learning.wall import grid_positions
 
 HOUR_S = 3600
 ZONE = ZoneInfo("Europe/Amsterdam")
 PEAK_W = 5_000.0
+PLANT = Plant(planes=(PvPlane(peak_w=PEAK_W, tilt_deg=35.0, azimuth_deg=180.0),), latitude_deg=52.0, longitude_deg=5.0)
 FIRST_AT = datetime(2024, 3, 18, tzinfo=UTC)
 
 powers = st.floats(0, 12_000) | st.just(0.0)
@@ -47,6 +51,10 @@ def _days_alike(history: SlotHistory, grid: SlotGrid) -> Forecast:
     return days_alike.forecast_load(history, grid=grid, issued_at=grid.start_at, zone=ZONE)
 
 
+def _sun(history: SlotHistory, grid: SlotGrid) -> Forecast:
+    return by_geometry.forecast_pv(history, grid=grid, issued_at=grid.start_at, zone=ZONE, plant=PLANT, weather=None)
+
+
 def _is_sound(forecast: Forecast) -> bool:
     rows = list(zip(*forecast.quantiles_w.values(), strict=True))
     return all(math.isfinite(value) and value >= 0 for row in (*rows, forecast.mean_w) for value in row) and all(
@@ -63,6 +71,8 @@ def test_forecasts_are_finite_never_negative_and_their_bands_are_in_order(
     history, grid = _issue(values, start_at, count, delay_h)
     assert _is_sound(_load(history, grid))
     assert _is_sound(_days_alike(history, grid))
+    assert _is_sound(_sun(history, grid))
+    assert max(_sun(history, grid).p95_w) <= PEAK_W
     assert _is_sound(_pv(history, grid))
 
 
@@ -108,6 +118,7 @@ def test_nothing_that_happens_after_the_issue_changes_a_forecast(
     with_future = SlotHistory(start_at=start_at, mean_w=[*values, *lies], slot_s=HOUR_S)
     assert _load(honest, grid) == _load(with_future, grid)
     assert _days_alike(honest, grid) == _days_alike(with_future, grid)
+    assert _sun(honest, grid) == _sun(with_future, grid)
     assert _pv(honest, grid) == _pv(with_future, grid)
 
 
