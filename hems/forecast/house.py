@@ -1,12 +1,12 @@
 """All forecasts that a house asks for, and whether an answer of somebody else can be used."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from hems.domain.forecast import Forecast, SlotHistory
-from hems.domain.prediction import Prediction, PredictionRequest
+from hems.domain.prediction import PlantAsked, Prediction, PredictionRequest
 from hems.domain.time import SlotGrid
 from hems.forecast.load import forecast_load
 from hems.forecast.pv import forecast_pv
@@ -23,27 +23,36 @@ class LoadForecaster(Protocol):
         ...
 
 
-def predict(request: PredictionRequest, *, load: LoadForecaster = forecast_load) -> Prediction:
+SunForecaster = Callable[[PlantAsked, PredictionRequest], Forecast]
+"""A way to forecast production."""
+
+
+def sun_by_days_alike(plant: PlantAsked, request: PredictionRequest) -> Forecast:
+    """From the last weeks alone, without geometry and weather."""
+    return forecast_pv(
+        plant.history,
+        grid=request.grid,
+        issued_at=request.issued_at,
+        zone=ZoneInfo(request.timezone),
+        peak_w=sum(plane.peak_w for plane in plant.planes),
+    )
+
+
+def predict(
+    request: PredictionRequest, *, load: LoadForecaster = forecast_load, sun: SunForecaster = sun_by_days_alike
+) -> Prediction:
     """All forecasts of a request.
 
     Args:
         request: what is asked.
-        load: how consumption is forecast; as it stands from the standard library alone, which is what the daemon does
-            where no worker answers.
+        load: how consumption is forecast.
+        sun: how production is forecast. Both stand as they are from the standard library alone, which is what the
+            daemon does where no worker answers.
     """
     zone, grid, at = ZoneInfo(request.timezone), request.grid, request.issued_at
     return Prediction(
         load=load(request.load, grid=grid, issued_at=at, zone=zone),
-        pv={
-            plant.device_id: forecast_pv(
-                plant.history,
-                grid=grid,
-                issued_at=at,
-                zone=zone,
-                peak_w=sum(plane.peak_w for plane in plant.planes),
-            )
-            for plant in request.plants
-        },
+        pv={plant.device_id: sun(plant, request) for plant in request.plants},
         heat={pump.device_id: load(pump.history, grid=grid, issued_at=at, zone=zone) for pump in request.pumps},
     )
 

@@ -169,7 +169,9 @@ class Scenario:
         pumps = self.inputs.get("pumps", {})
         return Image(
             grid=_read(grid),
-            pv={each.id: _read(PvValues(power_w=-self.steps(self.inputs["sun"][each.name])[0])) for each in self.site.pv},
+            pv={
+                each.id: _read(PvValues(power_w=-self.steps(self.inputs["sun"][each.name])[0])) for each in self.site.pv
+            },
             batteries={
                 each.id: _read(
                     BatteryValues(
@@ -237,7 +239,7 @@ def _degrees(text: str | None) -> float | None:
     return None if text is None else quantity(text)
 
 
-def _read(value: Any) -> Reading[Any]:  # noqa: ANN401 - any device's values
+def _read(value: Any) -> Reading[Any]:
     return Reading(value=value, mono_s=MONO_S)
 
 

@@ -78,11 +78,14 @@ def test_a_worker_forecasts_with_arrays_and_is_gone(spawner: Spawner):
     predictor = WorkerPredictor(spawner)
     first = checked_prediction(REQUEST, predictor.answer(REQUEST))
     assert spawner.running() == [], "nothing is kept between two questions"
-    assert first == predict(REQUEST, load=forecast_load)
-    assert first.load != predict(REQUEST).load
+    assert first == predict(REQUEST, load=forecast_load, sun=sun_by_geometry)
+    plain = predict(REQUEST)
+    assert first.load != plain.load
+    assert first.pv != plain.pv
     assert 400 < first.load.mean_w[0] < 580
     assert first.heat[PUMP].mean_w[0] == pytest.approx(700.0)
-    assert 0 < first.pv[ROOF].mean_w[0] <= 4_000
+    assert 0 < max(first.pv[ROOF].mean_w) <= 4_000
+    assert min(first.pv[ROOF].mean_w) == 0, "the sun sets, though nobody measured that"
     assert checked_prediction(REQUEST, predictor.answer(REQUEST)) == first
     assert len(spawner.children) == 2
 
