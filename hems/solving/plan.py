@@ -41,6 +41,9 @@ CALM_RATIO = 2.0
 BOTH_WAYS_KW = 1e-5
 """A device that takes and gives more than this in one slot burns energy."""
 
+LESSER_KW = 1e-7
+"""The lesser of both may be 400 times smaller, at the efficiency of 5 % that an inverter has at least."""
+
 ON_KW = 1e-3
 """A car that charges with less is off."""
 
@@ -230,7 +233,7 @@ def _one_way(house: House, arrays: Arrays, solution: Solution) -> Solution:
         found = False
         for into, out in house.one_way:
             takes, gives = solution.values[into], solution.values[out]
-            both = (takes > BOTH_WAYS_KW) & (gives > BOTH_WAYS_KW)
+            both = (np.minimum(takes, gives) > LESSER_KW) & (np.maximum(takes, gives) > BOTH_WAYS_KW)
             found |= bool(both.any())
             closed = np.ones_like(both) if round_number == REPAIRS_MAX else both
             upper[into[closed & (takes < gives)]] = 0.0

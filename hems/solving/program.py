@@ -13,6 +13,10 @@ Numbers: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 Flags: TypeAlias = NDArray[np.bool_]
 
+NOTHING = 1e-12
+"""A smaller coefficient moves nothing (what is left of the warmth in a hut without walls after a slot is 1e-17), and a
+simplex method that divides by it loses its precision."""
+
 
 @dataclass(slots=True)
 class Program:
@@ -66,7 +70,7 @@ class Program:
         rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
         coefficients = np.concatenate(self._coefficients)
         order = np.lexsort((columns, rows))
-        order = order[coefficients[order] != 0]
+        order = order[np.abs(coefficients[order]) > NOTHING]
         return Arrays(
             lower=np.concatenate(self._lower),
             upper=np.concatenate(self._upper),

@@ -13,7 +13,7 @@ from hems.domain.plan import Plan
 from hems.planning.check import violations
 from hems.solving.plan import solve
 from tests.support.scenario import Scenario
-from tests.support.scenario_words import Outcome, finding
+from tests.support.scenario_words import PHRASES, Outcome, finding
 from tests.support.scenario_worse import WORSE
 
 FOLDERS = sorted(each.parent for each in Path(__file__).parent.glob("*/inputs.yaml"))
@@ -66,3 +66,9 @@ def test_words_that_nobody_knows_are_refused():
 def test_every_worse_plan_is_used():
     used = {name for folder in FOLDERS for name in scenario_in(folder).expected["worse"]}
     assert used == set(WORSE)
+
+
+def test_every_word_is_used():
+    said = [sentence for folder in FOLDERS for sentence in scenario_in(folder).expected["expect"]]
+    unused = [words.pattern for words, _ in PHRASES if not any(words.fullmatch(each) for each in said)]
+    assert unused == []

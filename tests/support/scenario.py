@@ -22,7 +22,7 @@ from hems.domain.command import Authority, Limit
 from hems.domain.forecast import Forecast
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.power import PhaseValues
-from hems.domain.problem import CircuitInput, PeakInput, PlanningProblem
+from hems.domain.problem import CircuitInput, PlanningProblem
 from hems.domain.reading import (
     BatteryValues,
     CarState,
@@ -106,7 +106,7 @@ class Scenario:
         now = Now(at=self.start_at, mono_s=MONO_S, wall_trusted=True)
         state = replace(ControlState.start(self.site), switches=self._switches())
         seen = estimate(state, self._image(), now)
-        return self._beyond_the_site_file(pose(state, seen, self._outlook(), self._limits(), now))
+        return self._with_loaded_phases(pose(state, seen, self._outlook(), self._limits(), now))
 
     def load_on(self, phase: str) -> tuple[float, ...]:
         """What nothing controls on a phase [W]."""
@@ -131,6 +131,7 @@ class Scenario:
             load=self._forecast(self._load_w),
             pv={plant.id: self._forecast(self.steps(self.inputs["sun"][plant.name])) for plant in self.site.pv},
             cars=tuple(self._task(name, car) for name, car in self.inputs.get("cars", {}).items()),
+            month_peak_w=quantity(self.inputs.get("month_peak", "0 W")),
             outdoor_c=None if outdoor is None else self.steps(outdoor),
         )
 
@@ -206,12 +207,8 @@ class Scenario:
             phase_count=charger.phase_counts[-1],
         )
 
-    def _beyond_the_site_file(self, problem: PlanningProblem) -> PlanningProblem:
-        """What the posing does not know yet: the month's peak, and load that one phase carries."""
-        peak = self.inputs.get("peak")
-        if peak is not None:
-            paid = PeakInput(price_eur_per_kw=quantity(peak["price"]), paid_power_w=quantity(peak["paid"]))
-            problem = replace(problem, peaks=(paid,))
+    def _with_loaded_phases(self, problem: PlanningProblem) -> PlanningProblem:
+        """What the posing does not say yet: the load that one phase carries."""
         if "load_on" not in self.inputs:
             return problem
         l1, l2, l3 = (self.load_on(phase) for phase in ("L1", "L2", "L3"))

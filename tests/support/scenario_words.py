@@ -185,13 +185,6 @@ def _stored(outcome: Outcome, name: str, amount: str, time: str) -> str | None:
     return None if least_wh >= quantity(amount) / 100 * capacity_wh - 1 else f"{least_wh / capacity_wh:.1%}"
 
 
-@phrase("battery {name} charges nothing from {time} to {time_end}")
-def _no_charge(outcome: Outcome, name: str, time: str, time_end: str) -> str | None:
-    _, plan = outcome.battery(name)
-    charged_wh = sum(max(0.0, each) for each in outcome.between(plan.power_w, time, time_end)) / 4
-    return None if charged_wh <= SPARE_WH else f"{charged_wh:.0f} Wh"
-
-
 @phrase("battery {name} takes {amount} from {time} to {time_end}")
 def _charge(outcome: Outcome, name: str, amount: str, time: str, time_end: str) -> str | None:
     _, plan = outcome.battery(name)
@@ -234,9 +227,3 @@ def _nothing_but(outcome: Outcome, wishes: str) -> str | None:
 def _bent(outcome: Outcome) -> Iterator[str]:
     for each in outcome.plan.unmet:
         yield f"{each.wish} of {each.device_id or 'the site'} by {each.shortfall:.1f} {each.unit}"
-
-
-@phrase("all of it costs at most {amount}")
-def _costs(outcome: Outcome, amount: str) -> str | None:
-    cost_eur = outcome.plan.cost_eur
-    return None if cost_eur <= quantity(amount) else f"{cost_eur:.2f} EUR"

@@ -117,7 +117,10 @@ def _without_losses(problem: PlanningProblem) -> Plan:
 
 def _without_limits(problem: PlanningProblem) -> Plan:
     free = (1e6,) * problem.grid.count
-    return _solved_as(problem, circuits=(), import_power_max_w=free, export_power_max_w=free)
+    fuses = tuple(replace(each, phase_power_max_w=(1e6, 1e6, 1e6)) for each in problem.circuits)
+    return _solved_as(
+        problem, circuits=fuses, import_power_max_w=free, export_power_max_w=free, operator_import_max_w=None
+    )
 
 
 def _as_if_there(problem: PlanningProblem) -> Plan:
@@ -146,6 +149,7 @@ WORSE: Mapping[str, Callable[[PlanningProblem], Plan]] = {
     "each car alone": each_car_alone,
     "at the last moment": at_the_last_moment,
     "batteries in turn": batteries_in_turn,
+    "on one phase only": lambda problem: _only_on(problem, 1),
     "on three phases only": lambda problem: _only_on(problem, 3),
     "without losses": _without_losses,
     "without limits": _without_limits,

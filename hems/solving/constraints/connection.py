@@ -12,8 +12,8 @@ from hems.solving.constraints.netting import put_netting
 from hems.solving.frame import UNBOUNDED_KW, Fixing, Frame
 from hems.solving.program import Flags, Indices, Numbers
 
-SLACK_SPARE_KW = 0.0005
-"""Room for rounding where a limit is exceeded anyway, half of what the check tolerates [kW]."""
+SLACK_SPARE_KW = 0.0001
+"""Room for rounding where a limit is exceeded anyway, a tenth of what the check tolerates [kW]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
