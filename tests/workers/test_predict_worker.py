@@ -21,7 +21,7 @@ from hems.ports import WorkerProcess
 from hems.runtime.predictor import WorkerPredictor, checked_prediction
 from hems.runtime.worker_process import PipeProcess, spawn
 from hems.wire import fast_json
-from hems.workers.predict import answer
+from hems.workers.predict import answer, sun_by_geometry
 
 NOW_AT = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOW = Now(at=NOW_AT, mono_s=1_000.0, wall_trusted=True)
