@@ -239,6 +239,7 @@ class RunningHouse:
             problem=None if self._planned is None else self._planned.problem,
             priced=self._knowing.priced(now),
             price_source=self._knowing.price_source(now),
+            change=self.planner.change,
         )
 
     def envelope(self) -> Envelope | None:

@@ -3,20 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from hems.app.outlook import Prices
 from hems.app.snapshot import kind_of
+from hems.domain.change import PlanChange
 from hems.domain.plan import Plan, RemedyKind, Unit, UnmetWish, Wish
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import Battery, Device, DeviceId, GridMeter, Site
 from hems.domain.snapshot import DeviceSeries, PlanView, Series
 from hems.domain.time import SLOT_S, SlotGrid, floor_to
+from hems.explain.blocks import blocks_of, value_of
+from hems.explain.changes import change_view
 from hems.explain.words import coming
 
 PAST_SLOTS = 24
 """Six hours back."""
 AHEAD_SLOTS = 120
 """Thirty hours ahead: today and tomorrow."""
+CHANGE_SHOWN = timedelta(hours=6)
+"""An older change of the plan is history."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ def plan_view_of(
     problem: PlanningProblem | None,
     priced: Prices,
     price_source: str,
+    change: PlanChange | None = None,
 ) -> PlanView:
     """The view of this moment.
 
@@ -52,6 +61,7 @@ def plan_view_of(
             planner had no answer to it.
         priced: household prices from a slot at or before this one.
         price_source: where they come from, in words.
+        change: the last notable one of the plan.
     """
     now_at = floor_to(at, SLOT_S)
     ahead = SlotGrid(start_at=now_at, count=AHEAD_SLOTS)
@@ -79,6 +89,14 @@ def plan_view_of(
         origin=None if plan is None else plan.origin,
         cost_eur=None if plan is None else round(plan.cost_eur, 2),
         unmet=() if plan is None else tuple(_unmet(site, each, at) for each in plan.unmet),
+        marginal_eur_per_kwh=(
+            *(None,) * PAST_SLOTS,
+            *_on(ahead, plan.grid, plan.explanation.marginal_price_eur_per_kwh),
+        )
+        if plan is not None and plan.explanation is not None
+        else (),
+        blocks=() if plan is None else blocks_of(plan, site, at),
+        changed=None if change is None or at - change.at > CHANGE_SHOWN else change_view(change, site),
     )
 
 
@@ -92,12 +110,20 @@ def _device(device: Device, measured: Measured, plan: Plan | None, ahead: SlotGr
         stored_wh = next((each.stored_wh for each in plan.batteries if each.device_id == device.id), ()) if plan else ()
         planned_pct = tuple(100 * each / device.capacity_wh for each in stored_wh)
         level = (*measured.level_pct.get(device.id, unknown), *_on(ahead, grid, planned_pct))
+    past: tuple[None, ...] = (None,) * PAST_SLOTS
+    value = None if plan is None else value_of(plan, device.id)
+    reasons = None
+    if plan is not None and plan.explanation is not None:
+        reasons = next((each for each in plan.explanation.devices if each.device_id == device.id), None)
     return DeviceSeries(
         id=device.id,
         name=device.name,
         kind=kind_of(device),
         power_w=(*power_w, *_on(ahead, grid, _planned_w(device.id, plan))),
         level_pct=level,
+        value_eur_per_kwh=() if value is None else (*past, *_on(ahead, grid, value)),
+        decided_by=() if reasons is None else (*past, *_picked(ahead, grid, reasons.decided_by)),
+        alternative_eur_per_kwh=() if reasons is None else (*past, *_on(ahead, grid, reasons.alternative_eur_per_kwh)),
     )
 
 
@@ -114,12 +140,16 @@ def _planned_w(device_id: DeviceId, plan: Plan | None) -> tuple[float, ...]:
 
 def _on(ahead: SlotGrid, grid: SlotGrid | None, values: Sequence[float]) -> Series:
     """Values of one grid on another; None where it does not reach."""
+    return tuple(None if each is None else round(each, 4) for each in _picked(ahead, grid, values))
+
+
+def _picked(ahead: SlotGrid, grid: SlotGrid | None, values: Sequence[_T]) -> tuple[_T | None, ...]:
     if grid is None or not values:
         return (None,) * ahead.count
-    found: list[float | None] = []
+    found: list[_T | None] = []
     for start_at in ahead.starts():
         index = grid.index_at(start_at)
-        found.append(None if index is None or index >= len(values) else round(values[index], 4))
+        found.append(None if index is None or index >= len(values) else values[index])
     return tuple(found)
 
 

@@ -13,7 +13,9 @@ from hems.app.predicting import Predicted, PredictionDesk
 from hems.app.waiting import news_or_time
 from hems.control.estimate import Estimate
 from hems.control.state import ControlState
+from hems.domain.change import PlanChange
 from hems.domain.command import Limit
+from hems.domain.errors import WorkerError
 from hems.domain.events import Event, PlanRefused
 from hems.domain.outlook import Outlook
 from hems.domain.override import ChargeNow
@@ -21,13 +23,17 @@ from hems.domain.plan import Origin, Plan
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import Site
 from hems.domain.time import SLOT_S, Now, floor_to
+from hems.planning.changes import changes, confirmed
 from hems.ports import Clock, Offload, Planner, Predictor
+from hems.runtime.planner import checked_plan
 
 log = logging.getLogger(__name__)
 
 DEBOUNCE_S = 5.0
 """A car that is plugged in changes its state several times within seconds [s]."""
 UNTRUSTED_RETRY_S = 10.0
+TOLD_EUR = 0.10
+"""A change of the plan by less is not told: between hours of nearly equal price it moves with every forecast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,10 @@ class PlannerLoop:
         self.forecast_trouble: str | None = None
         """Why the daemon had to make its forecasts itself; None when it had not."""
         self.plans = 0
+        self.change: PlanChange | None = None
+        """What the plan does otherwise since it last changed notably."""
+        self._made_of: PlanningProblem | None = None
+        """The problem of the plan in force."""
 
     def wake(self) -> None:
         """Something has changed that a new plan should know."""
@@ -120,11 +130,18 @@ class PlannerLoop:
             return
         current = self.plan
         planned = await self._offload(lambda: self._plan(situation, current))
+        before = None if current is None or self._made_of is None else (self._made_of, current)
         self.plan = planned.decided.plan
         self.trouble = _trouble(planned.decided.events)
         self.forecast_trouble = None if planned.predicted is None else planned.predicted.trouble
         self.plans += 1
         self._adopted(planned)
+        if self.plan is not current:
+            self._made_of = planned.problem
+            if before is not None and not planned.decided.refused:
+                after = (planned.problem, planned.decided.plan)
+                # The plan is in force already: why it changed may take some more solving.
+                self.change = await self._offload(lambda: self._changed(before, after)) or self.change
 
     async def cost_eur(self, situation: Situation, overrides: Sequence[ChargeNow]) -> float | None:
         """Cost over the horizon with these overrides; None where the planner has no answer."""
@@ -143,6 +160,17 @@ class PlannerLoop:
         """End the workers."""
         self._planner.close()
         self._predictions.close()
+
+    def _changed(self, before: tuple[PlanningProblem, Plan], after: tuple[PlanningProblem, Plan]) -> PlanChange | None:
+        """What changed, its cause tried where the worker answers."""
+        found = changes(before, after)
+        if found is None or found.cause is None or found.cause.weight_eur < TOLD_EUR:
+            return None
+        try:
+            return confirmed(found, before, after, lambda problem: checked_plan(problem, self._planner.answer(problem)))
+        except WorkerError as error:
+            log.info("the cause of a changed plan could not be tried: %s", error)
+            return found
 
     def _plan(self, situation: Situation, current: Plan | None) -> Planned:
         now = situation.now

@@ -1,14 +1,10 @@
-"""What a new plan does otherwise than the one before, and which input changed it (``hems/plan-change/1``)."""
+"""What a new plan does otherwise than the one before, and which input changed it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Literal
 
-from hems.domain.documents import STRICT
 from hems.domain.site import DeviceId
-
-PLAN_CHANGE_SCHEMA: Literal["hems/plan-change/1"] = "hems/plan-change/1"
 
 
 class Input(StrEnum):
@@ -72,8 +68,6 @@ class DeviceChange:
 class PlanChange:
     """A plan against the one before."""
 
-    __pydantic_config__: ClassVar = STRICT
-
     at: datetime
     """When the new plan was made."""
     before_at: datetime
@@ -85,4 +79,3 @@ class PlanChange:
     """None: nothing notable has changed in what the plan is made of."""
     confirmed: bool
     """Solved again with the cause as it was before, the old decision came back."""
-    schema: Literal["hems/plan-change/1"] = PLAN_CHANGE_SCHEMA

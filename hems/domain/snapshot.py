@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from hems.domain.documents import STRICT
 from hems.domain.events import Mode
 from hems.domain.override import ChargeNow
-from hems.domain.plan import Origin
+from hems.domain.plan import Decider, Origin
 from hems.domain.site import DeviceId
 
 STATE_SCHEMA: Literal["hems/state/1"] = "hems/state/1"
@@ -142,6 +142,48 @@ class DeviceSeries:
     """Mean, load convention."""
     level_pct: Series
     """At the end of the slot; empty for devices without a level."""
+    value_eur_per_kwh: Series = ()
+    """Worth of one more kWh in it at the end of the slot; empty where nothing knows it."""
+    decided_by: tuple[Decider | None, ...] = ()
+    """What decides its power; None for the past, empty where nobody solved anything."""
+    alternative_eur_per_kwh: Series = ()
+    """What a kWh moved from or into the slot costs more at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanBlock:
+    """Hours in which a device does one thing, and why."""
+
+    device_id: DeviceId
+    start_at: datetime
+    end_at: datetime
+    power_w: float
+    """Mean, load convention."""
+    decided_by: Decider
+    """What decides most of it."""
+    price_eur_per_kwh: float
+    """What a kWh more of load costs the house meanwhile, all consequences counted."""
+    alternative_eur_per_kwh: float
+    """What a kWh of it costs more at another time, at least."""
+    value_eur_per_kwh: float | None
+    """Worth of a stored kWh at its end; None without storage."""
+    what: str
+    """As "Charging, 7.4 kW"."""
+    why: str
+    """At most 140 characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeView:
+    """What the plan does otherwise since it changed last, in words."""
+
+    at: datetime
+    text: str
+    """First of all what and why, at most 140 characters."""
+    devices: tuple[str, ...]
+    """Each device that does something else, in a sentence."""
+    inputs: tuple[str, ...]
+    """What the plan is made of and changed, with its cost, the heaviest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,4 +216,10 @@ class PlanView:
     """Expected over the planned slots, less the worth of what is stored at the end."""
     unmet: tuple[str, ...]
     """Wishes that the plan bends, each in a sentence."""
+    marginal_eur_per_kwh: Series = ()
+    """What a kWh more of load costs the house in a planned slot, all consequences counted; empty without a solver."""
+    blocks: tuple[PlanBlock, ...] = ()
+    """By device and time, from the present slot on."""
+    changed: ChangeView | None = None
+    """None: nothing notable in the last hours."""
     schema: Literal["hems/plan-view/1"] = PLAN_VIEW_SCHEMA

@@ -45,7 +45,9 @@ def changes(before: tuple[PlanningProblem, Plan], after: tuple[PlanningProblem, 
     both = Both.of(before, after)
     if both is None:
         return None
-    devices = sorted(_devices(both), key=lambda each: (-each.soon, -each.moved_wh))
+    # Nobody watches a battery as a car, a heat pump or a dishwasher.
+    batteries = {each.device_id for each in both.plan.batteries}
+    devices = sorted(_devices(both), key=lambda each: (each.device_id in batteries, not each.soon, -each.moved_wh))
     if not devices:
         return None
     inputs = tuple(sorted(changed_inputs(both), key=lambda each: -each.weight_eur))

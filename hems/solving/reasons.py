@@ -45,7 +45,8 @@ class _Scene:
     """Per column: what a kWh more costs, negative: would save, if the device's own limits did not matter."""
     limits: tuple[tuple[Flags, Decider], ...]
     """Slots in which a limit of the whole site decides, strongest first."""
-    grid_kw: Numbers
+    on_sun: Flags
+    """Slots in which the sun gives more than the load takes, and nothing is bought."""
 
     def limited(self, otherwise: Sequence[tuple[Flags, Decider]], last: Decider) -> tuple[Decider, ...]:
         """Per slot the first that holds: what is the device's own, then the site's limits, then ``last``."""
@@ -82,7 +83,7 @@ def explain(problem: PlanningProblem, house: House, arrays: Arrays, solution: So
             (_active(house.connection.commitment_rows, duals, problem), Decider.COMMITMENT),
             (_active(house.connection.peak_rows, duals, problem), Decider.PEAK),
         ),
-        grid_kw=grid_kw,
+        on_sun=(grid_kw <= NEAR_KW) & _has_surplus(problem),
     )
     devices = (
         *(_battery(scene, each, at) for each, at in zip(problem.batteries, house.batteries, strict=True)),
@@ -115,11 +116,19 @@ def _load_price(problem: PlanningProblem, house: House, duals: Numbers) -> Numbe
         if circuit.circuit_id == MAIN:
             there = circuit.rows >= 0
             price[there] -= circuit.sign * duals[circuit.rows[there]] / len(ALL_PHASES)
-    expected_w = np.sum([plant.production_power_w for plant in problem.pv], axis=0)
-    surplus = expected_w > np.array(problem.load_power_w)
+    surplus = _has_surplus(problem)
     for rows in house.surplus_rows:
         price -= np.where(surplus, duals[rows], 0.0)
     return price
+
+
+def _has_surplus(problem: PlanningProblem) -> Flags:
+    """Slots in which the sun is expected to give more than the load takes."""
+    expected_w = np.zeros(problem.grid.count)
+    for plant in problem.pv:
+        expected_w += np.array(plant.production_power_w)
+    found: Flags = expected_w > np.array(problem.load_power_w)
+    return found
 
 
 def _limit_price(house: House, solution: Solution, lost: Numbers, duals: Numbers) -> Numbers:
@@ -157,7 +166,7 @@ def _battery(scene: _Scene, battery: BatteryInput, at: BatteryColumns) -> Device
         (full & ~giving, Decider.FULL),
         (empty & ~charging, Decider.EMPTY),
         (most & (charging | giving), Decider.POWER_MAX),
-        (charging & (scene.grid_kw <= NEAR_KW), Decider.OWN_SUN),
+        (charging & scene.on_sun, Decider.OWN_SUN),
         (~charging & ~giving & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
     )
     return _reasons(battery.device_id, scene.limited(reasons, Decider.PRICE), alternative)
@@ -179,7 +188,7 @@ def _car(scene: _Scene, car: CarInput, at: CarColumns) -> DeviceReasons:
         (charging & (power >= most_kw - NEAR_KW), Decider.POWER_MAX),
         (giving & (given >= give_kw - NEAR_KW), Decider.POWER_MAX),
         (charging & (np.abs(power - car.power_min_w / 1000) < NEAR_KW), Decider.POWER_MIN),
-        (charging & (scene.grid_kw <= NEAR_KW), Decider.OWN_SUN),
+        (charging & scene.on_sun, Decider.OWN_SUN),
         (idle & (charged >= car.energy_needed_wh / 1000 - NEAR_KWH), Decider.DONE),
         (idle & _too_little(scene, *columns), Decider.POWER_MIN),
         (idle & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
@@ -202,7 +211,7 @@ def _heat(scene: _Scene, pump: HeatInput, at: HeatColumns) -> DeviceReasons:
         (_at_edge(scene, pump, at), Decider.COMFORT),
         (running & (power >= pump.power_max_w / 1000 - NEAR_KW), Decider.POWER_MAX),
         (running & (np.abs(power - pump.power_min_w / 1000) < NEAR_KW), Decider.POWER_MIN),
-        (running & (scene.grid_kw <= NEAR_KW), Decider.OWN_SUN),
+        (running & scene.on_sun, Decider.OWN_SUN),
         (~running & _too_little(scene, *powers), Decider.POWER_MIN),
         (~running & (alternative < TIE_EUR_PER_KWH), Decider.INDIFFERENT),
     )

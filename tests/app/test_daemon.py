@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hems.domain.change import Input
 from hems.domain.command import BatteryPower, HeatPumpPower
 from hems.domain.errors import BadInputError
 from hems.domain.events import Mode
@@ -52,6 +53,27 @@ def test_a_quiet_hour_gives_a_plan_a_record_and_no_complaint(tmp_path: Path, cap
     with caplog.at_level(logging.WARNING):
         virtual_time.run(main())
     assert [each.getMessage() for each in caplog.records] == []
+
+
+def test_a_plan_that_changed_says_what_and_why_on_the_page(tmp_path: Path) -> None:
+    """The car comes at 00:18 and needs 8 kWh by 08:00: nobody expected it."""
+    habit = CarHabit(departure_s=8 * 3600, energy_wh=8_000.0)
+    site = replace(SITE, chargers=(replace(SITE.chargers[0], habit=habit),))
+
+    async def main() -> None:
+        async with living(site, DATA, tmp_path, start_at=START_AT) as house:
+            await house.until(1_200.0)
+            change = house.daemon.planner.change
+            assert change is not None
+            assert change.cause is not None
+            assert change.cause.changed is Input.CAR_CAME
+            view = house.daemon.house.plan_view()
+            assert view.changed is not None
+            assert view.changed.text.startswith("Changed at ")
+            assert {each.device_id for each in view.blocks} >= {BATTERY, CHARGER}
+            assert len(view.marginal_eur_per_kwh) == len(view.load_power_w)
+
+    virtual_time.run(main())
 
 
 @pytest.mark.parametrize("absent", SUBSETS, ids=lambda subset: "+".join(subset) or "none")

@@ -7,16 +7,18 @@ from datetime import UTC, datetime, timedelta
 
 from hems.domain.events import Mode
 from hems.domain.override import ChargeNow
-from hems.domain.plan import Origin
+from hems.domain.plan import Decider, Origin
 from hems.domain.site import DeviceId
 from hems.domain.snapshot import (
     Actor,
     AggregatorStatus,
+    ChangeView,
     DeviceSeries,
     DeviceView,
     Kind,
     Notice,
     PlainState,
+    PlanBlock,
     PlanStatus,
     PlanView,
     PriceStatus,
@@ -239,6 +241,38 @@ SCENES = {
 }
 
 
+def _blocks(at: datetime) -> tuple[PlanBlock, ...]:
+    """What the plan says of battery and car, as the house says it."""
+    start_at = floor_to(at, SLOT_S)
+    said = (
+        (BATTERY, 0, 18, 900.0, Decider.OWN_SUN, "Charging, 0.9 kW", 0.26, 0.06,
+         "The roof makes more than the house needs; another time would cost 5 ct more per kWh."),
+        (BATTERY, 18, 28, -1_500.0, Decider.PRICE, "Giving power, 1.5 kW", 0.26, 0.05,
+         "A kWh costs the house 38 ct now, stored it is worth 26 ct; another time would cost 5 ct more per kWh."),
+        (BATTERY, 28, 60, 0.0, Decider.EMPTY, "Resting", 0.21, 0.0, "It is down to its reserve."),
+        (CAR, 0, 52, 0.0, Decider.PRICE, "Not charging", None, 0.09,
+         "Waiting for cheaper power; now it would cost 9 ct more per kWh."),
+        (CAR, 52, 65, 11_040.0, Decider.POWER_MAX, "Charging, 11.0 kW", None, 0.03,
+         "It cannot do more, and a kWh costs the house 17 ct now; another time would cost 3 ct more per kWh."),
+        (CAR, 65, 90, 0.0, Decider.DONE, "Not charging", None, 0.0, "It has what it needs by then."),
+    )  # fmt: skip
+    return tuple(
+        PlanBlock(
+            device_id=device_id,
+            start_at=start_at + timedelta(seconds=SLOT_S * first),
+            end_at=start_at + timedelta(seconds=SLOT_S * last),
+            power_w=power_w,
+            decided_by=decider,
+            price_eur_per_kwh=0.25,
+            alternative_eur_per_kwh=alternative,
+            value_eur_per_kwh=value,
+            what=what,
+            why=why,
+        )
+        for device_id, first, last, power_w, decider, what, value, alternative, why in said
+    )
+
+
 def plan_view(snapshot: Snapshot) -> PlanView:
     """A plausible day and a half around the snapshot."""
     start_at = floor_to(snapshot.at, SLOT_S) - timedelta(seconds=SLOT_S * PAST_SLOTS)
@@ -296,4 +330,13 @@ def plan_view(snapshot: Snapshot) -> PlanView:
         origin=None if snapshot.plan is None else snapshot.plan.origin,
         cost_eur=2.43 if planned else None,
         unmet=("The car will have 64 % instead of 80 % at 07:30, even at full power from now",) if planned else (),
+        blocks=_blocks(snapshot.at) if planned else (),
+        changed=ChangeView(
+            at=snapshot.at - timedelta(minutes=35),
+            text="Changed at 12:30: Driveway now charges at 02:15 instead of 23:00, because new prices were published "
+            "(about 0.42 EUR less).",
+            devices=("Driveway now charges at 02:15 instead of 23:00.", "Battery moves 2.1 kWh to other hours."),
+            inputs=("New prices were published (about 0.42 EUR less).", "Roof is expected to make 1.4 kWh less "
+                    "(about 0.22 EUR more)."),
+        ) if planned else None,
     )  # fmt: skip

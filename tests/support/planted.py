@@ -81,11 +81,15 @@ def _cut(house: PlanningProblem, first: int) -> PlanningProblem:
     pump = house.heat[0]
     assert pump.room is not None
     assert pump.tank is not None
-    room = {
-        name: cut(getattr(pump.room, name))
-        for name in ("comfort_min_c", "comfort_max_c", "outdoor_c", "gains_w", "cop_ratio")
-    }
-    tank = {name: cut(getattr(pump.tank, name)) for name in ("draws_w", "cop_ratio")}
+    room = replace(
+        pump.room,
+        comfort_min_c=cut(pump.room.comfort_min_c),
+        comfort_max_c=cut(pump.room.comfort_max_c),
+        outdoor_c=cut(pump.room.outdoor_c),
+        gains_w=cut(pump.room.gains_w),
+        cop_ratio=cut(pump.room.cop_ratio),
+    )
+    tank = replace(pump.tank, draws_w=cut(pump.tank.draws_w), cop_ratio=cut(pump.tank.cop_ratio))
     return replace(
         house,
         issued_at=start_at,
@@ -96,7 +100,7 @@ def _cut(house: PlanningProblem, first: int) -> PlanningProblem:
         import_power_max_w=cut(house.import_power_max_w),
         export_power_max_w=cut(house.export_power_max_w),
         pv=tuple(replace(each, production_power_w=cut(each.production_power_w)) for each in house.pv),
-        heat=(replace(pump, room=replace(pump.room, **room), tank=replace(pump.tank, **tank)),),
+        heat=(replace(pump, room=room, tank=tank),),
     )
 
 

@@ -261,18 +261,41 @@ def test_the_table_says_what_the_charts_say_in_the_zone_of_the_house(tabs: Any) 
     tab: Tab = tabs()
     page = tab.open("plan")
     page.get_by_role("button", name="Show as table").click()
-    rows = page.locator("tbody tr:not(:has([colspan]))")
+    hours = page.get_by_role("region", name="The plan by hours")
+    rows = hours.locator("tbody tr:not(:has([colspan]))")
     expect(rows).to_have_count(36)  # 07:00 to 19:00 of the next day
     now = page.locator("tr.current")
     expect(now.locator("th")).to_have_text("13:00")
     expect(now).to_contain_text("now")
-    expect(page.locator("tbody tr").nth(2)).to_contain_text("not known")  # two quarters of it were not measured
-    expect(page.locator("tbody")).to_contain_text("Monday 22 June")
+    expect(hours.locator("tbody tr").nth(2)).to_contain_text("not known")  # two quarters of it were not measured
+    expect(hours.locator("tbody")).to_contain_text("Monday 22 June")
     expect(page.locator("html")).to_have_js_property("scrollWidth", 390)
     screenshot(page, "table-plan-390-light")
     assert page.evaluate(OUTSIDE, 390) == []
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [each["id"] for each in found] == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (390, "dark"), (1280, "light")])
+def test_the_plan_tells_what_changed_and_why_each_device_does_what(tabs: Any, width: int, scheme: str) -> None:
+    tab: Tab = tabs(width=width, scheme=scheme)
+    page = tab.open("plan")
+    expect(page.locator(".changed")).to_contain_text("instead of 23:00, because new prices were published")
+    battery = page.get_by_text("Battery: when and why")
+    expect(page.get_by_role("region", name="Battery: when and why")).to_be_hidden()
+    battery.focus()
+    page.keyboard.press("Enter")
+    rows = page.get_by_role("region", name="Battery: when and why").locator("tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.first.locator("th")).to_contain_text("13:00\u201317:30")
+    expect(rows.nth(1)).to_contain_text("stored it is worth 26 ct")
+    page.get_by_text("What changed", exact=True).click()
+    expect(page.locator(".why li").first).to_be_visible()
+    screenshot(page, f"why-plan-{width}-{scheme}")
+    assert page.evaluate(OUTSIDE, width) == []
+    found = Axe().run(page, options=AXE_RULES).response["violations"]
+    assert [each["id"] for each in found] == []
+    assert tab.troubles == []
 
 
 def test_the_charts_are_read_by_keyboard_and_share_one_axis(tabs: Any) -> None:

@@ -4,7 +4,7 @@ import { Charts } from "./charts.mjs";
 import { loadPlan, plan, planKey, planTrouble, snapshot } from "./house.mjs";
 import { columnsOf, hoursOf, slotTime } from "./series.mjs";
 import { html, signal, useEffect, useState } from "./vendor/ui-kit.mjs";
-import { age, clock, date, moment, money, text } from "./words.mjs";
+import { age, clock, date, moment, money, price, text } from "./words.mjs";
 
 const OLD_S = 30 * 60;
 const RETRY_MS = 10_000;
@@ -54,6 +54,40 @@ function Table({ view }) {
     <tbody>${rows}</tbody></table></div>`;
 }
 
+/** "14:15–18:00", with the day where it is another one. */
+const span = (block, view) =>
+  `${moment(new Date(block.start_at), new Date(view.at), view.timezone)}–${clock(new Date(block.end_at), view.timezone)}`;
+
+function Blocks({ view, device }) {
+  const words = text.plan;
+  const blocks = view.blocks.filter((block) => block.device_id === device.id);
+  const worth = blocks.some((block) => block.value_eur_per_kwh !== null);
+  return html`<details class="why"><summary>${words.whyOf(device.name)}</summary>
+    <div class="table" tabindex="0" role="region" aria-label=${words.whyOf(device.name)}><table>
+      <thead><tr><th scope="col">${words.does}</th><th scope="col">${words.because}</th>
+        ${worth && html`<th scope="col">${words.worth}</th>`}</tr></thead>
+      <tbody>${blocks.map((block) => html`<tr>
+        <th scope="row">${span(block, view)}<br/>${block.what}</th><td>${block.why}</td>
+        ${worth && html`<td>${price(block.value_eur_per_kwh, view.currency)}</td>`}</tr>`)}</tbody></table></div>
+    ${worth && html`<p class="muted">${words.whyNote}</p>`}</details>`;
+}
+
+/** What each device does when, and why. */
+function Why({ view }) {
+  const explained = view.devices.filter((device) => view.blocks.some((block) => block.device_id === device.id));
+  if (!explained.length) return null;
+  return html`<h3>${text.plan.why}</h3>
+    ${explained.map((device) => html`<${Blocks} key=${device.id} view=${view} device=${device} />`)}`;
+}
+
+function Changed({ changed }) {
+  if (!changed) return null;
+  const lines = [...changed.devices, ...changed.inputs];
+  return html`<p class="changed">${changed.text}</p>
+    ${lines.length > 0 && html`<details class="why"><summary>${text.plan.changedDetails}</summary>
+      <ul>${lines.map((line) => html`<li>${line}</li>`)}</ul></details>`}`;
+}
+
 export function Plan() {
   const words = text.plan;
   const [attempt, setAttempt] = useState(0);
@@ -68,8 +102,9 @@ export function Plan() {
   const view = plan.value;
   return html`<section class="card plan" aria-labelledby="plan"><h2 id="plan">${words.title}</h2>
     ${trouble && html`<p class="warn">${words.failed}</p>`}
-    ${view === null ? html`<p>${words.loading}</p>` : html`<${Head} view=${view} />
+    ${view === null ? html`<p>${words.loading}</p>` : html`<${Head} view=${view} /><${Changed} changed=${view.changed} />
       <div class="actions"><button aria-pressed=${asTable.value} onClick=${() => (asTable.value = !asTable.value)}>${words.showTable}</button></div>
-      ${asTable.value ? html`<${Table} view=${view} />` : html`<${Charts} view=${view} />`}`}
+      ${asTable.value ? html`<${Table} view=${view} />` : html`<${Charts} view=${view} />`}
+      <${Why} view=${view} />`}
   </section>`;
 }

@@ -41,7 +41,10 @@ def test_the_input_that_was_changed_is_named(changed: Input, first) -> None:
     for seed in SEEDS:
         before = first[seed]
         quiet = next_problem(seed, before[1])
-        if changed in {Input.CAR_LEFT, Input.CAR_NEED} and left_wh(*before, quiet, before[0].cars[0]) < 2000:
+        if (
+            changed in {Input.CAR_LEFT, Input.CAR_NEED}
+            and left_wh(before[0], before[1], quiet, before[0].cars[0]) < 2000
+        ):
             continue  # it has what it needs
         after = _pair(planted(seed, changed, before[1]))
         found = changes(before, after)
