@@ -17,6 +17,7 @@ from ortools.math_opt import (  # type: ignore[import-untyped]
 )
 from ortools.math_opt.core.python import solver  # type: ignore[import-untyped]
 from ortools.math_opt.solvers import highs_pb2  # type: ignore[import-untyped]
+from pybind11_abseil.status import StatusNotOk  # type: ignore[import-untyped]
 
 from hems.solving.program import Arrays, Numbers
 
@@ -157,6 +158,6 @@ def _run(model: model_pb2.ModelProto, kind: Any, settings: dict[str, Any], hints
             None,
             None,
         )
-    except (RuntimeError, ValueError, AttributeError) as error:
+    except (RuntimeError, ValueError, AttributeError, StatusNotOk) as error:
         # 9.15 raises these for an internal failure of a solver, some of them while building its own message.
         raise UnsolvedError(f"solver failed: {error.__context__ or error}") from error
