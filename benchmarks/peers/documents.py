@@ -1,10 +1,14 @@
-"""The problems of :mod:`benchmarks.problems` as our planning problem."""
+"""The problems of :mod:`benchmarks.problems` as our planning problem, first and again."""
+
+from dataclasses import replace
 
 from benchmarks.problems import Facts
+from hems.domain.plan import Plan
 from hems.domain.power import ALL_PHASES
 from hems.domain.problem import ApplianceInput, BatteryInput, CarInput, ChargeMode, PlanningProblem, PvInput
 from hems.domain.site import DeviceId
 from hems.domain.time import SlotGrid
+from hems.planning.reading import ON_W
 
 
 def problem_of(facts: Facts) -> PlanningProblem:
@@ -55,4 +59,17 @@ def problem_of(facts: Facts) -> PlanningProblem:
             for appliance in (facts.appliance,)
             if appliance is not None
         ),
+    )
+
+
+def announced(problem: PlanningProblem, plan: Plan) -> PlanningProblem:
+    """A later problem as the house poses it: with what the plan in force has told."""
+    cars = {each.device_id: tuple(count > 0 for count in each.phase_count) for each in plan.cars}
+    pumps = {each.device_id: tuple(power_w > ON_W for power_w in each.power_w) for each in plan.heat}
+    starts = {each.device_id: each.start_at for each in plan.appliances}
+    return replace(
+        problem,
+        cars=tuple(replace(each, announced_on=cars[each.device_id]) for each in problem.cars),
+        heat=tuple(replace(each, announced_on=pumps[each.device_id]) for each in problem.heat),
+        appliances=tuple(replace(each, announced_start_at=starts[each.device_id]) for each in problem.appliances),
     )
