@@ -1,0 +1,91 @@
+"""What was learned of a device against what the site file says, and whether the household agreed to plan with it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from hems.domain.documents import STRICT
+from hems.domain.site import DeviceId
+
+
+class Fact(StrEnum):
+    """What can be learned of a device, with its unit in the name."""
+
+    CHARGING_POWER_W = "charging_power_w"
+    """What the car draws when it is offered all that the charger has, AC side."""
+    CAPACITY_WH = "capacity_wh"
+    """Of a battery between 0 and 100 %, DC side."""
+    ROUND_TRIP_RATIO = "round_trip_ratio"
+    """Energy out of a battery per energy into it, AC side."""
+    LOSS_W_PER_K = "loss_w_per_k"
+    """Heat that the rooms lose."""
+    TIME_CONSTANT_H = "time_constant_h"
+    """Heat capacity of the rooms over their loss."""
+    DRAW_WH_PER_DAY = "draw_wh_per_day"
+    """Heat tapped as hot water on a mean day."""
+
+
+class Consent(StrEnum):
+    """Where a fact stands between being seen and being planned with."""
+
+    OBSERVING = "observing"
+    """Measured, and within its doubt what is planned with already."""
+    SUGGESTED = "suggested"
+    """Further from what is planned with than its doubt: the household is asked."""
+    IN_USE = "in_use"
+    DECLINED = "declined"
+    """Asked and refused; asked again only when the measurement moves by more than its doubt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A measured value. ``doubt`` is half the width of a band of about 95 %, in the unit of the value, > 0."""
+
+    value: float
+    doubt: float
+    count: int
+    """Measurements that speak: quarter hours, swings, windows or days; each estimator says which."""
+    since_at: datetime
+    """The oldest of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedFact:
+    """A fact of a device. Where it stands follows from its numbers, so that there is nothing to keep in step."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    device_id: DeviceId
+    fact: Fact
+    told: float
+    """What the site file says."""
+    value: float
+    doubt: float
+    count: int
+    since_at: datetime
+    learned_at: datetime
+    used: float | None = None
+    """What the household agreed to plan with; it stays so until it agrees to another. None: the site file's."""
+    declined: float | None = None
+    """The value that it last refused."""
+    by: str | None = None
+    """Who decided last: a name or a role."""
+
+    @property
+    def key(self) -> str:
+        """Names it in the store, at the API and on the command line."""
+        return f"{self.device_id}.{self.fact}"
+
+    @property
+    def planned(self) -> float:
+        """What plans are made with now."""
+        return self.told if self.used is None else self.used
+
+    @property
+    def consent(self) -> Consent:
+        """Where it stands."""
+        if abs(self.value - self.planned) > self.doubt:
+            refused = self.declined is not None and abs(self.value - self.declined) <= self.doubt
+            return Consent.DECLINED if refused else Consent.SUGGESTED
+        return Consent.OBSERVING if self.used is None else Consent.IN_USE
