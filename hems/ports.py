@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from hems.domain.command import Command
 from hems.domain.flex import Envelope, Refusal, Setpoint, TelemetryMinute
+from hems.domain.learned import LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.prediction import PredictionRequest
 from hems.domain.problem import PlanningProblem
@@ -347,6 +348,19 @@ class House(Protocol):
 
         Raises:
             BadInputError: there is no such override in force.
+            OperatingError: the disk does not take it now; nothing was changed.
+        """
+        ...
+
+    def learned(self) -> LearnedViews:
+        """What devices turned out to be, suggestions first."""
+        ...
+
+    async def decide_learned(self, key: str, *, use: bool, by: str) -> LearnedView:
+        """Plan with what was learned, or with what the site file says; durable, and open to change at any time.
+
+        Raises:
+            BadInputError: nothing of this key was learned.
             OperatingError: the disk does not take it now; nothing was changed.
         """
         ...

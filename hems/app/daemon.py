@@ -19,6 +19,7 @@ from hems.app.flex_desk import FlexDesk
 from hems.app.house import TICK_S, RunningHouse
 from hems.app.image import ImageKeeper
 from hems.app.knowing import Knowing
+from hems.app.learning import Learning
 from hems.app.market import Market
 from hems.app.overrides import Overrides
 from hems.app.past_minutes import minutes_of
@@ -28,6 +29,7 @@ from hems.app.steering import Steering
 from hems.app.stored import OffloadedOutbox, StoredSequence
 from hems.app.waiting import either
 from hems.domain.flex import Commitment, Delivery, TelemetryMinute
+from hems.domain.learned import LearnedFact
 from hems.domain.override import ChargeNow
 from hems.domain.site import Site
 from hems.domain.wiring import AggregatorWiring
@@ -138,6 +140,14 @@ class Daemon:
             situation=self.house.situation,
             new_id=self._new_id,
         )
+        self.house.learning = Learning(
+            site,
+            shelf=parts.store.documents("learned", kind=LearnedFact),
+            history=parts.store.history,
+            offload=parts.disk,
+            clock=clock,
+            changed=self.planner.wake,
+        )
         self.house.flex = FlexDesk(
             site,
             clock=clock,
@@ -192,6 +202,7 @@ class Daemon:
         for name, task in parts.market.tasks:
             inner.start(name, task)
         inner.start("planner", self.planner.run)
+        inner.start("learning", self.house.learning.run)
         if self.session is not None:
             inner.start("aggregator", self.session.run)
         if parts.page is not None:

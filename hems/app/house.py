@@ -15,6 +15,7 @@ from hems.app.flex_desk import FlexDesk
 from hems.app.image import ImageKeeper
 from hems.app.keeping import kept_of
 from hems.app.knowing import Knowing
+from hems.app.learning import Learning
 from hems.app.measuring import Meterage
 from hems.app.overrides import Overrides
 from hems.app.plan_view import plan_view_of
@@ -33,6 +34,7 @@ from hems.domain.command import Limit, ProductionLimit
 from hems.domain.decision import DecisionEpisode
 from hems.domain.events import Event
 from hems.domain.flex import Envelope, TelemetryMinute
+from hems.domain.learned import LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.reading import CarState, Image
 from hems.domain.session import ChargingSession
@@ -126,6 +128,7 @@ class RunningHouse:
         self.planner: PlannerLoop
         self.overrides: Overrides
         self.flex: FlexDesk
+        self.learning: Learning
 
     def report(self, device_id: DeviceId, reading: DeviceReading) -> None:
         """Take a reading; a telegram of the grid meter is followed by a tick at once."""
@@ -172,10 +175,12 @@ class RunningHouse:
         if self._last is None:
             return None
         seen, now = self._last.result.estimate, self._last.now
+        known = self._knowing.known(seen, self._cars.arrivals_at, now)
+        state, seen = self.learning.as_planned(self._state, seen)
         return Situation(
-            state=self._state,
+            state=state,
             seen=seen,
-            known=self._knowing.known(seen, self._cars.arrivals_at, now),
+            known=known,
             limits=self.limits,
             overrides=self._last.asked.overrides,
             now=now,
@@ -232,7 +237,7 @@ class RunningHouse:
         """Past hours and plan on one axis."""
         now = self.now() if self._last is None else self._last.now
         return plan_view_of(
-            self.site,
+            self.learning.planned(),
             at=now.at,
             measured=self._knowing.measured(now),
             plan=self.planner.plan,
@@ -257,6 +262,14 @@ class RunningHouse:
     async def end_override(self, override_id: str, *, by: str) -> None:
         """As :meth:`hems.ports.House.end_override`."""
         await self.overrides.end(override_id, by=by)
+
+    def learned(self) -> LearnedViews:
+        """As :meth:`hems.ports.House.learned`."""
+        return self.learning.views()
+
+    async def decide_learned(self, key: str, *, use: bool, by: str) -> LearnedView:
+        """As :meth:`hems.ports.House.decide_learned`."""
+        return await self.learning.decide(key, use=use, by=by)
 
     def close_record(self) -> None:
         """Close what is open, at a clean stop."""
@@ -295,7 +308,11 @@ class RunningHouse:
         )
         slot = self._slots.tick(seen, now, held_back=held_back)
         if slot is not None:
-            slot = replace(slot, ghi_wm2=self._knowing.expected_ghi_wm2(slot.start_at))
+            slot = replace(
+                slot,
+                ghi_wm2=self._knowing.expected_ghi_wm2(slot.start_at),
+                outdoor_c=self._knowing.expected_outdoor_c(slot.start_at),
+            )
             self._knowing.slot(slot)
             self._recorder.slot(slot)
         minute = self._minutes.tick(seen, now)

@@ -107,9 +107,11 @@ class Knowing:
 
     def expected_ghi_wm2(self, start_at: datetime) -> float | None:
         """What is expected of a slot now."""
-        ahead = self._ghi()
-        index = None if ahead is None else round((start_at - ahead.start_at) / timedelta(seconds=SLOT_S))
-        return None if ahead is None or index is None or not 0 <= index < len(ahead.mean_w) else ahead.mean_w[index]
+        return _expected(self._ghi(), start_at)
+
+    def expected_outdoor_c(self, start_at: datetime) -> float | None:
+        """What is expected of a slot now."""
+        return _expected(self._outdoor(), start_at)
 
     def slot(self, means: Means) -> None:
         """A quarter hour has ended."""
@@ -235,3 +237,10 @@ class Knowing:
             return (None,) * grid.count
         values = (recent.at(start_at) for start_at in grid.starts())
         return tuple(None if each is None else round(each, 1) for each in values)
+
+
+def _expected(ahead: SlotHistory | None, start_at: datetime) -> float | None:
+    if ahead is None:
+        return None
+    index = round((start_at - ahead.start_at) / timedelta(seconds=SLOT_S))
+    return ahead.mean_w[index] if 0 <= index < len(ahead.mean_w) else None

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hems.control.estimate import Estimate
-from hems.domain.site import DeviceId, Site
+from hems.domain.reading import CarState
+from hems.domain.site import Charger, DeviceId, Site
 from hems.domain.time import SLOT_S, Now, floor_to, from_unix_s, unix_s
 
 KNOWN_MIN_RATIO = 0.5
@@ -28,8 +29,15 @@ class Means:
     """State of charge of batteries at the end."""
     sun_w: Mapping[DeviceId, float | None]
     """What the sun gave each plant, >= 0; None where it was held back at any moment."""
+    offered_w: Mapping[DeviceId, float | None] = field(default_factory=dict)
+    """What chargers offered to a car, >= 0; what it drew of it says something of the car only where it was all."""
+    room_c: Mapping[DeviceId, float | None] = field(default_factory=dict)
+    """Temperature of the rooms of heat pumps at the end [degrees C]."""
+    tank_c: Mapping[DeviceId, float | None] = field(default_factory=dict)
     ghi_wm2: float | None = None
     """Irradiance on the level as it was expected last, >= 0; None: nobody knew."""
+    outdoor_c: float | None = None
+    """Temperature outside as it was expected last [degrees C]; None: nobody knew."""
 
 
 @dataclass(slots=True)
@@ -53,6 +61,7 @@ class _Stretch:
     load: _Sum = field(default_factory=_Sum)
     devices: dict[DeviceId, _Sum] = field(default_factory=dict)
     sun: dict[DeviceId, _Sum] = field(default_factory=dict)
+    offered: dict[DeviceId, _Sum] = field(default_factory=dict)
     held_back: frozenset[DeviceId] = frozenset()
 
 
@@ -98,6 +107,8 @@ class Meterage:
         stretch.load.add(seen.load_w, gap_s)
         for device in self._site.controllables:
             stretch.devices.setdefault(device.id, _Sum()).add(seen.power_w(device.id), gap_s)
+        for charger in self._site.chargers:
+            stretch.offered.setdefault(charger.id, _Sum()).add(_offered_w(charger, seen), gap_s)
         for plant in self._site.pv:
             # Otherwise the nights of an inverter that sleeps would be unknown, and sun be expected in them.
             sleeps = plant.id in seen.asleep and seen.load_w is not None
@@ -118,11 +129,23 @@ class Meterage:
             device_power_w={key: each.mean_w(self._duration_s) for key, each in stretch.devices.items()},
             level_pct=levels,
             sun_w={plant.id: self._sun_w(stretch, plant.id) for plant in self._site.pv},
+            offered_w={key: each.mean_w(self._duration_s) for key, each in stretch.offered.items()},
+            room_c={key: each.room_c for key, each in seen.heat_pumps.items()},
+            tank_c={key: each.tank_c for key, each in seen.heat_pumps.items()},
         )
 
     def _sun_w(self, stretch: _Stretch, plant_id: DeviceId) -> float | None:
         power_w = stretch.sun.get(plant_id, _Sum()).mean_w(self._duration_s)
         return None if power_w is None or plant_id in stretch.held_back else max(0.0, -power_w)
+
+
+def _offered_w(charger: Charger, seen: Estimate) -> float | None:
+    values = seen.chargers.get(charger.id)
+    if values is None:
+        return None
+    if values.car is not CarState.CHARGING:
+        return 0.0
+    return charger.power_at_w(current_a=values.offered_current_a, phase_count=values.phase_count)
 
 
 class Recent:

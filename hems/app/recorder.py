@@ -23,6 +23,8 @@ WAITING_MAX = 2_000
 GRID, LOAD = "grid_w", "load_w"
 SKY = "sky.ghi_wm2"
 """Irradiance as it was expected last, kept beside what the sun gave: forecasts learn from both."""
+OUTDOOR = "sky.outdoor_c"
+"""Temperature outside as it was expected last, kept beside what the rooms did."""
 
 
 def power_series(device_id: str) -> str:
@@ -38,6 +40,21 @@ def sun_series(device_id: str) -> str:
 def level_series(device_id: str) -> str:
     """Name of a battery's state of charge."""
     return f"{device_id}.level_pct"
+
+
+def offered_series(device_id: str) -> str:
+    """Name of what a charger offered to a car."""
+    return f"{device_id}.offered_w"
+
+
+def room_series(device_id: str) -> str:
+    """Name of the temperature that a heat pump's rooms have."""
+    return f"{device_id}.room_c"
+
+
+def tank_series(device_id: str) -> str:
+    """Name of the temperature of a heat pump's tank."""
+    return f"{device_id}.tank_c"
 
 
 class Recorder:
@@ -96,12 +113,20 @@ class Recorder:
         ]
         if means.ghi_wm2 is not None:
             rows.append(SlotValue(series=SKY, start_at=means.start_at, value=means.ghi_wm2))
-        for device_id, power_w in means.device_power_w.items():
-            rows.append(SlotValue(series=power_series(device_id), start_at=means.start_at, value=power_w))
-        for device_id, sun_w in means.sun_w.items():
-            rows.append(SlotValue(series=sun_series(device_id), start_at=means.start_at, value=sun_w))
-        for device_id, level_pct in means.level_pct.items():
-            rows.append(SlotValue(series=level_series(device_id), start_at=means.start_at, value=level_pct))
+        if means.outdoor_c is not None:
+            rows.append(SlotValue(series=OUTDOOR, start_at=means.start_at, value=means.outdoor_c))
+        for name_of, values in (
+            (power_series, means.device_power_w),
+            (sun_series, means.sun_w),
+            (level_series, means.level_pct),
+            (offered_series, means.offered_w),
+            (room_series, means.room_c),
+            (tank_series, means.tank_c),
+        ):
+            rows += [
+                SlotValue(series=name_of(device_id), start_at=means.start_at, value=value)
+                for device_id, value in values.items()
+            ]
         self.later(lambda: self._store.history.put_slots(rows))
 
     def plan(self, plan: Plan) -> None:

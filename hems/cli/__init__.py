@@ -252,6 +252,39 @@ def forecasts(
     raise typer.Exit(run(state_dir=state_dir, days=days, as_json=as_json))
 
 
+learned_app = typer.Typer(no_args_is_help=True, help="What devices turned out to be, and whether to plan with it.")
+app.add_typer(learned_app, name="learned")
+LearnedKey = Annotated[str, typer.Argument(metavar="DEVICE.FACT", help="As hems learned list has it.")]
+PageHost = Annotated[str, typer.Option("--host", help="Address of the daemon's page.")]
+PagePort = Annotated[int, typer.Option("--port", help="Port of the daemon's page.")]
+
+
+@learned_app.command("list")
+def learned_list(host: PageHost = "127.0.0.1", port: PagePort = 8080, as_json: AsJson = False) -> None:
+    """Everything that was learned, suggestions first."""
+    from hems.cli.learned import list_learned
+
+    raise typer.Exit(list_learned(host=host, port=port, as_json=as_json))
+
+
+@learned_app.command("use")
+def learned_use(key: LearnedKey, host: PageHost = "127.0.0.1", port: PagePort = 8080, as_json: AsJson = False) -> None:
+    """Plan with what was learned."""
+    from hems.cli.learned import decide_learned
+
+    raise typer.Exit(decide_learned(key, use=True, host=host, port=port, as_json=as_json))
+
+
+@learned_app.command("decline")
+def learned_decline(
+    key: LearnedKey, host: PageHost = "127.0.0.1", port: PagePort = 8080, as_json: AsJson = False
+) -> None:
+    """Plan with what the site file says, also where the learned value was in use."""
+    from hems.cli.learned import decide_learned
+
+    raise typer.Exit(decide_learned(key, use=False, host=host, port=port, as_json=as_json))
+
+
 @app.command()
 def explain(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="Name or id of a device.", show_default=False)],

@@ -8,6 +8,9 @@ from typing import ClassVar
 from hems.domain.documents import STRICT
 from hems.domain.site import DeviceId
 
+WORTH_RATIO = 0.03
+"""No plan gets better for less than this much of what it is made with, and nobody wants to be asked about it."""
+
 
 class Fact(StrEnum):
     """What can be learned of a device, with its unit in the name."""
@@ -85,7 +88,30 @@ class LearnedFact:
     @property
     def consent(self) -> Consent:
         """Where it stands."""
-        if abs(self.value - self.planned) > self.doubt:
-            refused = self.declined is not None and abs(self.value - self.declined) <= self.doubt
+        least = max(self.doubt, WORTH_RATIO * self.planned)
+        if abs(self.value - self.planned) > least:
+            refused = self.declined is not None and abs(self.value - self.declined) <= least
             return Consent.DECLINED if refused else Consent.SUGGESTED
         return Consent.OBSERVING if self.used is None else Consent.IN_USE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedView:
+    """A fact as page, API and command line show it."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    key: str
+    consent: Consent
+    sentence: str
+    """What was seen, in plain words; a question where it is suggested."""
+    fact: LearnedFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedViews:
+    """Everything that was learned, suggestions first."""
+
+    __pydantic_config__: ClassVar = STRICT
+
+    facts: tuple[LearnedView, ...]

@@ -77,6 +77,19 @@ class Api:
             raise RefusedError(404, str(error), field="id") from None
         return web.Response(status=204, headers={"Cache-Control": "no-store"})
 
+    async def learned(self, _request: web.Request) -> web.Response:
+        """What devices turned out to be."""
+        return document(self._house.learned())
+
+    async def decide_learned(self, request: web.Request) -> web.Response:
+        """Plan with what was learned, or with what the site file says."""
+        use = request.match_info["verdict"] == "use"
+        try:
+            decided = await self._house.decide_learned(request.match_info["key"], use=use, by=role_of(request))
+        except BadInputError as error:
+            raise RefusedError(404, str(error), field="key") from None
+        return document(decided)
+
     def _charger(self, name: str) -> DeviceId:
         device = next((each for each in self._house.snapshot().devices if each.id == name), None)
         if device is None or device.kind != "charger":

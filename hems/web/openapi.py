@@ -7,11 +7,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hems.domain.flex import Envelope
+from hems.domain.learned import LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.snapshot import PlanView, Snapshot
 from hems.web.requests import OverrideRequest
 
-DOCUMENTS: tuple[type[Any], ...] = (Snapshot, PlanView, Envelope, Quote, ChargeNow)
+DOCUMENTS: tuple[type[Any], ...] = (Snapshot, PlanView, Envelope, Quote, ChargeNow, LearnedViews, LearnedView)
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -80,12 +81,29 @@ def _paths() -> dict[str, Any]:
             }
         },
         "/overrides": {"post": _post_override()},
+        "/learned": {"get": _get("What devices turned out to be, suggestions first", LearnedViews)},
+        "/learned/{key}/{verdict}": {"post": _post_learned()},
         "/overrides/{id}/end": {
             "post": {
                 "summary": "Back to the plan",
                 "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
                 "responses": {"204": {"description": "Ended"}, **_errors(403, 404, 415)},
             }
+        },
+    }
+
+
+def _post_learned() -> dict[str, Any]:
+    verdict = {"type": "string", "enum": ["use", "decline"]}
+    return {
+        "summary": "Plan with what was learned, or with what the site file says; can be changed at any time",
+        "parameters": [
+            {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}},
+            {"name": "verdict", "in": "path", "required": True, "schema": verdict},
+        ],
+        "responses": {
+            "200": {"description": "Decided", "content": _json(_reference(LearnedView))},
+            **_errors(403, 404, 415),
         },
     }
 

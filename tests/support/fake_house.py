@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 
 from hems.domain.errors import BadInputError
 from hems.domain.flex import Direction, Envelope, HoldBlock
+from hems.domain.learned import Fact, LearnedFact, LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.plan import Origin
 from hems.domain.site import DeviceId
 from hems.domain.snapshot import PlainState, PlanView, Snapshot
 from hems.domain.time import SLOT_S, floor_to
+from hems.explain.learned import sentence
 from hems.runtime.clock import ScaledClock
 from hems.web.server import WebServer
 from tests.support.page_scenes import NOON, SCENES, changed, plan_view
@@ -35,7 +37,27 @@ class FakeHouse:
         """Raised by the next command."""
         self.slow: asyncio.Event | None = None
         """Commands wait for it."""
+        self.facts: dict[str, LearnedFact] = {}
+        """Nothing is learned before a test says so."""
         self._news = asyncio.Event()
+
+    def learn(self, fact: LearnedFact) -> None:
+        """Something was learned of a device."""
+        self.facts[fact.key] = fact
+
+    def learned(self) -> LearnedViews:
+        return LearnedViews(facts=tuple(map(_view, self.facts.values())))
+
+    async def decide_learned(self, key: str, *, use: bool, by: str) -> LearnedView:
+        if self.broken is not None:
+            raise self.broken
+        if key not in self.facts:
+            raise BadInputError(f"{key}: nothing was learned of it")
+        known = self.facts[key]
+        self.facts[key] = replace(
+            known, used=known.value if use else None, declined=None if use else known.value, by=by
+        )  # fmt: skip
+        return _view(self.facts[key])
 
     def show(self, scene: str) -> None:
         """Change the scene at the next second."""
@@ -111,6 +133,18 @@ class FakeHouse:
                 self.put(changed(self.latest, each.id, override=None, power_w=2_310.0), at=self.latest.at)
                 return
         raise BadInputError(f"{override_id}: there is no such override in force")
+
+
+def slow_car(device_id: DeviceId) -> LearnedFact:
+    """A car of 7.4 kW at a charger of 11 kW."""
+    return LearnedFact(
+        device_id=device_id, fact=Fact.CHARGING_POWER_W, told=11_040.0, value=7_400.0, doubt=80.0, count=61,
+        since_at=NOON - timedelta(days=20), learned_at=NOON,
+    )  # fmt: skip
+
+
+def _view(fact: LearnedFact) -> LearnedView:
+    return LearnedView(key=fact.key, consent=fact.consent, sentence=sentence(fact, "Driveway"), fact=fact)
 
 
 def clock_at_noon(speed: float = 1.0) -> ScaledClock:

@@ -96,6 +96,16 @@ def test_a_hiccup_of_the_meter_and_the_end_of_the_charge_do_not_move_it() -> Non
     assert found.value == pytest.approx(7_400.0, rel=0.02)
 
 
+def test_a_slower_guest_does_not_hide_what_the_own_car_draws_nor_does_the_end_of_a_charge_count() -> None:
+    own, offered = charged(car_w=7_400.0, days=14)
+    guest, guest_offered = charged(car_w=4_600.0, days=8)
+    found = charging_power([*own, *guest], [*offered, *guest_offered], full_w=FULL_W, start_at=START_AT)
+    assert found is not None
+    assert found.value == pytest.approx(7_400.0, rel=0.02)
+    few: Series = [7_400.0] * 11 + [2_000.0] * 60
+    assert charging_power(few, [FULL_W] * 71, full_w=FULL_W, start_at=START_AT) is None
+
+
 # --- battery
 
 
@@ -236,6 +246,20 @@ def test_a_house_is_known_within_a_tenth_after_a_winter(
     assert abs(found.loss_w_per_k.value - loss_w_per_k) <= 1.5 * found.loss_w_per_k.doubt
 
 
+def test_heat_that_went_to_the_tank_at_night_is_not_taken_for_the_rooms() -> None:
+    pump = pump_of(loss_w_per_k=150.0, time_constant_h=60.0, tank=False)
+    seen = heated(pump, days=60)
+    with_tank = replace(pump, tank=home_b().heat_pumps[0].tank)
+    for slot, power in enumerate(seen.power_w):
+        hour = slot % DAY / 4
+        seen.tank_c[slot] = 56.0 if 3 <= hour < 12 else 48.0
+        if hour == 3:
+            seen.power_w[slot] = (power or 0.0) + 2_500.0
+    found = learned_room(with_tank, seen)
+    assert found is not None
+    assert found.loss_w_per_k.value == pytest.approx(150.0, rel=0.04)
+
+
 def test_a_few_nights_or_a_house_without_a_thermometer_outside_tell_nothing_of_the_rooms() -> None:
     pump = pump_of(loss_w_per_k=150.0, time_constant_h=60.0, tank=False)
     assert learned_room(pump, heated(pump, days=7)) is None
@@ -291,7 +315,9 @@ def test_a_pump_that_warms_rooms_all_winter_does_not_show_what_its_tank_gets() -
 def test_a_tank_of_six_days_or_without_a_sensor_tells_nothing() -> None:
     pump = home_b().heat_pumps[0]
     assert learned_draws(pump, heated(pump, days=6)) is None
-    seen = heated(pump, days=14)
+    seen = heated(replace(pump, room=None), days=14)
+    seen.tank_c = [None if slot % DAY // 4 == 18 and slot > 300 else each for slot, each in enumerate(seen.tank_c)]
+    assert learned_draws(replace(pump, room=None), seen) is None
     seen.tank_c = [None] * len(seen.tank_c)
     assert learned_draws(pump, seen) is None
     assert learned_draws(replace(pump, tank=None), heated(pump, days=14)) is None
