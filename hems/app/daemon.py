@@ -140,14 +140,7 @@ class Daemon:
             situation=self.house.situation,
             new_id=self._new_id,
         )
-        self.house.learning = Learning(
-            site,
-            shelf=parts.store.documents("learned", kind=LearnedFact),
-            history=parts.store.history,
-            offload=parts.disk,
-            clock=clock,
-            changed=self.planner.wake,
-        )
+        self.house.learning = self._learning()
         self.house.flex = FlexDesk(
             site,
             clock=clock,
@@ -245,6 +238,16 @@ class Daemon:
     def _minutes_since(self, since_at: datetime) -> list[TelemetryMinute]:
         chunks = self.parts.store.telemetry.read(since_at, since_at + LONGEST_REPORT)
         return minutes_of(chunks, since_at=since_at)
+
+    def _learning(self) -> Learning:
+        return Learning(
+            self.parts.site,
+            shelf=self.parts.store.documents("learned", kind=LearnedFact),
+            history=self.parts.store.history,
+            offload=self.parts.disk,
+            clock=self.parts.clock,
+            changed=self.planner.wake,
+        )
 
     def _session(self) -> AggregatorSession | None:
         if self.parts.aggregator is None:

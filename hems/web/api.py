@@ -81,13 +81,19 @@ class Api:
         """What devices turned out to be."""
         return document(self._house.learned())
 
-    async def decide_learned(self, request: web.Request) -> web.Response:
-        """Plan with what was learned, or with what the site file says."""
-        use = request.match_info["verdict"] == "use"
+    async def use_learned(self, request: web.Request) -> web.Response:
+        """Plan with what was learned."""
+        return await self._decide_learned(request, use=True)
+
+    async def decline_learned(self, request: web.Request) -> web.Response:
+        """Plan with what the site file says."""
+        return await self._decide_learned(request, use=False)
+
+    async def _decide_learned(self, request: web.Request, *, use: bool) -> web.Response:
         try:
-            decided = await self._house.decide_learned(request.match_info["key"], use=use, by=role_of(request))
+            decided = await self._house.decide_learned(request.match_info["id"], use=use, by=role_of(request))
         except BadInputError as error:
-            raise RefusedError(404, str(error), field="key") from None
+            raise RefusedError(404, str(error), field="id") from None
         return document(decided)
 
     def _charger(self, name: str) -> DeviceId:

@@ -82,7 +82,8 @@ def _paths() -> dict[str, Any]:
         },
         "/overrides": {"post": _post_override()},
         "/learned": {"get": _get("What devices turned out to be, suggestions first", LearnedViews)},
-        "/learned/{key}/{verdict}": {"post": _post_learned()},
+        "/learned/{id}/use": {"post": _post_learned("Plan with what was learned; can be undone at any time")},
+        "/learned/{id}/decline": {"post": _post_learned("Plan with what the site file says")},
         "/overrides/{id}/end": {
             "post": {
                 "summary": "Back to the plan",
@@ -93,14 +94,10 @@ def _paths() -> dict[str, Any]:
     }
 
 
-def _post_learned() -> dict[str, Any]:
-    verdict = {"type": "string", "enum": ["use", "decline"]}
+def _post_learned(summary: str) -> dict[str, Any]:
     return {
-        "summary": "Plan with what was learned, or with what the site file says; can be changed at any time",
-        "parameters": [
-            {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}},
-            {"name": "verdict", "in": "path", "required": True, "schema": verdict},
-        ],
+        "summary": summary,
+        "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
         "responses": {
             "200": {"description": "Decided", "content": _json(_reference(LearnedView))},
             **_errors(403, 404, 415),

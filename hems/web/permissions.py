@@ -35,7 +35,8 @@ PERMISSIONS: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/api/v1/stream"): EVERYBODY,
     ("GET", "/api/v1/overrides/quote"): EVERYBODY,
     ("GET", "/api/v1/learned"): EVERYBODY,
-    ("POST", "/api/v1/learned/{key}/{verdict}"): HOUSEHOLD,
+    ("POST", "/api/v1/learned/{id}/use"): HOUSEHOLD,
+    ("POST", "/api/v1/learned/{id}/decline"): HOUSEHOLD,
     ("POST", "/api/v1/overrides"): HOUSEHOLD,
     ("POST", "/api/v1/overrides/{id}/end"): HOUSEHOLD,
 }

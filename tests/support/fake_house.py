@@ -1,6 +1,7 @@
 """A House for tests of the page: real documents, scripted scenes. The real house is tested end to end elsewhere.
 
-``python -m tests.support.fake_house --scene day`` serves one: it prints its port and takes lines ``scene NAME``.
+``python -m tests.support.fake_house --scene day`` serves one: it prints its port and takes lines
+``scene NAME`` and ``learn``.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from hems.domain.time import SLOT_S, floor_to
 from hems.explain.learned import sentence
 from hems.runtime.clock import ScaledClock
 from hems.web.server import WebServer
-from tests.support.page_scenes import NOON, SCENES, changed, plan_view
+from tests.support.page_scenes import CAR, NOON, SCENES, changed, plan_view
 
 
 class FakeHouse:
@@ -204,6 +205,11 @@ async def serve(*, port: int, scene: str) -> None:
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
         ticking = asyncio.create_task(_tick(house))
         while line := (await lines.readline()).decode().split():
+            if line[0] == "learn":
+                house.learn(slow_car(CAR))
+                sys.stdout.write("learned\n")
+                sys.stdout.flush()
+                continue
             ticking.cancel()
             house.show(line[1])
             ticking = asyncio.create_task(_tick(house))

@@ -373,3 +373,19 @@ def test_it_works_under_a_path_of_another_server(tabs: Any, server: Served) -> N
     assert seen
     urls = [request.url for request in tab.requests]
     assert [url for url in urls if "/house/12/" not in url] == []
+
+
+def test_what_was_learned_is_asked_in_plain_words_and_answered_by_keyboard(tabs: Any, server: Served) -> None:
+    server.learn()
+    tab = tabs()
+    page = tab.open()
+    asked = page.get_by_role("region", name="Noticed")
+    expect(asked).to_contain_text("your car never draws more than 7.4 kW. Plan with that?")
+    asked.get_by_role("button", name="Plan with that").focus()
+    page.keyboard.press("Enter")
+    expect(asked).to_have_count(0)
+    page.reload()
+    with page.expect_response("**/api/v1/learned"):
+        pass
+    expect(asked).to_have_count(0)
+    assert tab.troubles == []

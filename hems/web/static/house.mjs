@@ -156,3 +156,19 @@ export const quote = (device_id, until_at) => ask(`overrides/quote?${new URLSear
 export const chargeNow = (device_id, until_at, key) =>
   ask("overrides", command({ verb: "charge_now", device_id, until_at }, key));
 export const endOverride = (id) => ask(`overrides/${encodeURIComponent(id)}/end`, command({}));
+
+/** What was learned of devices and waits for the household's word. */
+export const suggestions = signal([]);
+
+export async function loadSuggestions() {
+  try {
+    suggestions.value = (await ask("learned")).facts.filter((each) => each.consent === "suggested");
+  } catch {
+    // asked again later: nothing hangs on it
+  }
+}
+
+export async function decide(key, verdict) {
+  await ask(`learned/${encodeURIComponent(key)}/${verdict}`, command({}));
+  await loadSuggestions();
+}

@@ -1,7 +1,7 @@
 // The screen Now: where power flows, and a card for each device that says what it does, why, and what comes next.
 
-import { endOverride, lost, snapshot } from "./house.mjs";
-import { Fragment, h, html, icons, useState } from "./vendor/ui-kit.mjs";
+import { decide, endOverride, loadSuggestions, lost, snapshot, suggestions } from "./house.mjs";
+import { Fragment, h, html, icons, useEffect, useState } from "./vendor/ui-kit.mjs";
 import { age, clock, degrees, energy, moment, percent, power, price, text } from "./words.mjs";
 
 const IDLE_W = 40;
@@ -9,6 +9,8 @@ const OLD_S = 60;
 const UNEXPLAINED_W = 150;
 const UNEXPLAINED_RATIO = 0.05;
 const UNDO_MS = 60_000;
+const FIRST_SUGGESTION_MS = 2_000; // behind everything that somebody waits for
+const SUGGESTIONS_MS = 3_600_000; // what is learned changes once a day
 const RANK = ["problem", "limited", "running", "paused_by_you", "waiting", "held", "finished", "not_connected"];
 
 export function Icon({ name, ...rest }) {
@@ -191,6 +193,32 @@ function planWords(plan, zone) {
   return `${status.plan} ${status.made(made, age(plan.age_s))}. ${plan.trouble ? status.trouble(plan.trouble) : ""}`;
 }
 
+/** One thing that was learned of a device, with a question; the next one comes when it is answered. */
+function Suggestion() {
+  const [trouble, setTrouble] = useState("");
+  useEffect(() => {
+    const first = setTimeout(loadSuggestions, FIRST_SUGGESTION_MS);
+    const timer = setInterval(loadSuggestions, SUGGESTIONS_MS);
+    return () => [first, timer].forEach(clearTimeout);
+  }, []);
+  const [first] = suggestions.value;
+  if (first === undefined) return null;
+  const { learned } = text;
+  const answer = (verdict) => () => {
+    setTrouble("");
+    decide(first.key, verdict).catch((error) => setTrouble(learned.failed(error.message)));
+  };
+  return html`<section class="card" aria-labelledby="learned">
+    <h2 id="learned">${learned.title}</h2>
+    <p>${first.sentence}</p>
+    <div class="actions">
+      <button class="main" disabled=${lost.value} onClick=${answer("use")}>${learned.use}</button>
+      <button disabled=${lost.value} onClick=${answer("decline")}>${learned.decline}</button>
+      <p class="trouble" role="alert">${trouble}</p>
+    </div>
+  </section>`;
+}
+
 const rank = (device) => (device.kind === "charger" ? -1 : device.kind === "grid_meter" ? 99 : RANK.indexOf(device.state));
 
 export function Now() {
@@ -200,6 +228,7 @@ export function Now() {
     <div class="column">
       <section class="card" aria-labelledby="flow"><h2 id="flow">${text.powerNow}</h2><${Flow} house=${house} /></section>
       <${Status} house=${house} />
+      <${Suggestion} />
     </div>
     <div class="column">${devices.map((device) => html`<${Card} key=${device.id} device=${device} house=${house} />`)}</div>
   <//>`;

@@ -82,6 +82,12 @@ export const text = {
     disconnected: "not connected; the house goes on by itself",
     steers: (power, until) => `steers the house to ${power} until ${until}`,
   },
+  learned: {
+    title: "Noticed",
+    use: "Plan with that",
+    decline: "No, leave it",
+    failed: (why) => `Nothing was changed: ${why}`,
+  },
   override: {
     start: "Charge now",
     undo: "Undo",

@@ -102,7 +102,7 @@ def test_a_slower_guest_does_not_hide_what_the_own_car_draws_nor_does_the_end_of
     found = charging_power([*own, *guest], [*offered, *guest_offered], full_w=FULL_W, start_at=START_AT)
     assert found is not None
     assert found.value == pytest.approx(7_400.0, rel=0.02)
-    few: Series = [7_400.0] * 11 + [2_000.0] * 60
+    few: Series = [7_400.0 if slot < 11 else 2_000.0 for slot in range(71)]
     assert charging_power(few, [FULL_W] * 71, full_w=FULL_W, start_at=START_AT) is None
 
 
@@ -293,9 +293,10 @@ def learned_draws(pump: HeatPump, seen: Heated):
 )
 def test_hot_water_is_known_within_a_sixth_with_its_morning_and_its_evening(draw_wh: float, warms_rooms: bool) -> None:
     pump = home_b().heat_pumps[0]
-    assert pump.tank is not None
+    tank = pump.tank
+    assert tank is not None
     pump = replace(pump, room=pump.room if warms_rooms else None)
-    thirsty = replace(pump, tank=replace(pump.tank, draw_wh_per_day=draw_wh))
+    thirsty = replace(pump, tank=replace(tank, draw_wh_per_day=draw_wh))
     found = learned_draws(pump, heated(thirsty, days=42, mean_c=17.0 if warms_rooms else 4.0))
     assert found is not None
     assert found.draw_wh_per_day.value == pytest.approx(draw_wh, rel=1 / 6)
