@@ -303,9 +303,9 @@ def test_the_same_problem_gives_the_same_plan():
         assert solve(odd_problem(seed)) == solve(odd_problem(seed))
 
 
-@pytest.mark.parametrize("seed", [173, 212, 333, 351, 501, 509, 696])
+@pytest.mark.parametrize("seed", [173, 212, 501, 509, 696])
 def test_odd_problems_that_once_had_no_good_plan_have_one(seed: int):
-    """1.5 W burnt in an inverter, a coefficient of 1e-17, 550 MB of search, a pattern too weak for the way back."""
+    """1.5 W burnt in an inverter, a coefficient of 1e-17, a pattern too weak for the way back into a window."""
     solved = solve(odd_problem(seed))
     assert violations(odd_problem(seed), solved.plan) == ()
     assert solved.solver != "glop, cautious"
