@@ -17,6 +17,7 @@ from ortools.math_opt import (  # type: ignore[import-untyped]
 )
 from ortools.math_opt.core.python import solver  # type: ignore[import-untyped]
 from ortools.math_opt.solvers import highs_pb2  # type: ignore[import-untyped]
+from ortools.math_opt.solvers.gscip import gscip_pb2  # type: ignore[import-untyped]
 from pybind11_abseil.status import StatusNotOk  # type: ignore[import-untyped]
 
 from hems.solving.program import Arrays, Numbers
@@ -129,6 +130,9 @@ def solve_whole(arrays: Arrays, *, gap: float, pattern: Numbers | None = None) -
             # with a car: 40 ms either way.
             "cuts": parameters_pb2.EMPHASIS_LOW,
             "heuristics": parameters_pb2.EMPHASIS_HIGH,
+            # This one of them solves a second program without costs: 550 MB and 20 times the time in an odd house
+            # (one in 700: the worker ended there), and never what found the plan of an ordinary one.
+            "gscip": gscip_pb2.GScipParameters(int_params={"heuristics/zeroobj/freq": -1}),
         }
     else:
         kind = parameters_pb2.SOLVER_TYPE_HIGHS
