@@ -69,9 +69,7 @@ def main() -> None:
         with worker() as own:
             own.plan(house(0))
             first, again = _house(own, house, later)
-            print(
-                f"{name:22} {_tail(first):>36} {_tail(again):>33}  peak {own.peak_mb:.0f} MB, refused {len(own.refused)}"
-            )
+            print(f"{name:22} {_tail(first):>36} {_tail(again):>33}  {own.state}")
     print(f"\n{'growth, ms CPU':22} {'first plan: min median max':>36}")
     for hours in (24, 48, 72, 96, 168):
         _growth(f"D over {hours} hours", [house_d(seed, hours=hours) for seed in GROWTH_SEEDS])
