@@ -53,6 +53,32 @@ def plan(app: Flask, facts: dict[str, Any]) -> tuple[dict[str, list[float]], flo
 
     battery, car = facts["battery"], facts["car"]
     devices = [table() for _ in range(4 if car else 3)]
+    describe(devices, facts, hours)
+    site = table()
+    site["derivative max"] = facts["connection_max_w"] / 1000
+    site["derivative min"] = -facts["connection_max_w"] / 1000
+    stored = battery["stored_wh"] / 1000 / hours
+    with app.app_context():
+        found, _, results, _ = device_scheduler(
+            device_constraints=devices,
+            ems_constraints=site,
+            commitments=commitments_of(facts, site.index, len(devices), hours),
+            initial_stock=[0.0, 0.0, stored, 0.0][: len(devices)],
+            device_power_bands=[None, None, None, [(0, 0), (car["power_min_w"] / 1000, car["power_max_w"] / 1000)]]
+            if car
+            else None,
+        )
+    elapsed_s = time.process_time() - began_s
+    if results.solver.termination_condition != "optimal":
+        raise RuntimeError(f"flexmeasures: {results.solver.termination_condition}")
+    watts = [(each * 1000).tolist() for each in found]
+    powers = {"battery": watts[BATTERY], "pv": [-each for each in watts[PV]]}
+    return powers | ({"car": watts[CAR]} if car else {}), elapsed_s
+
+
+def describe(devices: list[pd.DataFrame], facts: dict[str, Any], hours: float) -> None:
+    """Load, PV, battery and car as its tables; stock counts in power times slots."""
+    battery, car = facts["battery"], facts["car"]
     devices[LOAD]["derivative equals"] = [each / 1000 for each in facts["load_w"]]
     if facts["pv_curtailable"]:
         devices[PV]["derivative min"] = [-each / 1000 for each in facts["pv_w"]]
@@ -73,12 +99,13 @@ def plan(app: Flask, facts: dict[str, Any]) -> tuple[dict[str, list[float]], flo
         devices[CAR]["derivative max"] = [
             car["power_max_w"] / 1000 if slot < car["deadline_slot"] else 0 for slot in range(len(facts["load_w"]))
         ]
-    site = table()
-    site["derivative max"] = facts["connection_max_w"] / 1000
-    site["derivative min"] = -facts["connection_max_w"] / 1000
-    index = site.index
-    numbers = list(range(len(devices)))
-    commitments = [
+
+
+def commitments_of(facts: dict[str, Any], index: pd.DatetimeIndex, count: int, hours: float) -> list[Any]:
+    """What energy costs, and what is worth having at the end."""
+    numbers = list(range(count))
+    value = -facts["battery"]["end_value_eur_per_kwh"] * hours
+    return [
         FlowCommitment(
             name="energy",
             quantity=0,
@@ -91,28 +118,12 @@ def plan(app: Flask, facts: dict[str, Any]) -> tuple[dict[str, list[float]], flo
         StockCommitment(
             name="worth of what is stored at the end",
             quantity=only_last(index, 0.0, otherwise=float("nan")),
-            upwards_deviation_price=only_last(index, -battery["end_value_eur_per_kwh"] * hours, otherwise=0.0),
-            downwards_deviation_price=only_last(index, -battery["end_value_eur_per_kwh"] * hours, otherwise=0.0),
+            upwards_deviation_price=only_last(index, value, otherwise=0.0),
+            downwards_deviation_price=only_last(index, value, otherwise=0.0),
             index=index,
             device=pd.Series(BATTERY, index=index),
         ),
     ]
-    with app.app_context():
-        found, _, results, _ = device_scheduler(
-            device_constraints=devices,
-            ems_constraints=site,
-            commitments=commitments,
-            initial_stock=[0.0, 0.0, stored, 0.0][: len(devices)],
-            device_power_bands=[None, None, None, [(0, 0), (car["power_min_w"] / 1000, car["power_max_w"] / 1000)]]
-            if car
-            else None,
-        )
-    elapsed_s = time.process_time() - began_s
-    if results.solver.termination_condition != "optimal":
-        raise RuntimeError(f"flexmeasures: {results.solver.termination_condition}")
-    watts = [(each * 1000).tolist() for each in found]
-    powers = {"battery": watts[BATTERY], "pv": [-each for each in watts[PV]]}
-    return powers | ({"car": watts[CAR]} if car else {}), elapsed_s
 
 
 def only_last(index: pd.DatetimeIndex, value: float, *, otherwise: float) -> pd.Series:

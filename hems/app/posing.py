@@ -105,6 +105,7 @@ def pose(
         circuits=_circuits(state, outlook.grid),
         peaks=peaks_of(site, outlook),
         change_cost_eur=CHANGE_COST_EUR,
+        announced_gap_eur=0.0 if announced is None else announced.gap_eur,
         known_price_slots=outlook.published_count,
     )
 

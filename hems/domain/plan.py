@@ -264,6 +264,8 @@ class Plan:
     issued_at: datetime
     grid: SlotGrid
     origin: Origin
+    gap_eur: float = 0.0
+    """How far above its bound the last search for what is on and off had stopped."""
     reproducible: bool
     """False when a wall-clock limit cut the search short."""
     import_price_eur_per_kwh: Series

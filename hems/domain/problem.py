@@ -247,7 +247,6 @@ class InverterInput:
     take_power_max_w: float
     """AC power into it at most, >= 0; 0: it cannot charge from AC."""
     efficiency_ratio: float
-    """Between DC bus and AC, the same both ways."""
     circuit_id: CircuitId = MAIN
     phases: tuple[Phase, ...] = ALL_PHASES
 
@@ -271,7 +270,6 @@ class PeakInput:
     """A capacity tariff: the highest mean import of the month costs, above what is paid for already."""
 
     price_eur_per_kw: float
-    """For each kW by which this horizon raises the month's peak."""
     paid_power_w: float
     """Peak of the month so far, or what is charged at least; import up to it costs nothing more."""
     counts: tuple[bool, ...] = ()
@@ -340,6 +338,8 @@ class PlanningProblem:
     commitments: tuple[CommitmentInput, ...] = ()
     change_cost_eur: float = 0.0
     """Price of one slot in which a device is on that was announced off, or the reverse: calm."""
+    announced_gap_eur: float = 0.0
+    """``gap_eur`` of the plan in force: what keeps to it may be as far above its bound."""
     known_price_slots: int = field(default=0)
     """Slots with published prices; the rest is predicted. For explanations only."""
     schema: Literal["hems/planning-problem/2"] = PROBLEM_SCHEMA

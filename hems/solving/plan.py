@@ -88,11 +88,15 @@ def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
     weights = weights_for(problem)
     house = house_of(problem, weights)
     arrays = house.program.frozen(cost_unit=weights.unit)
-    allowed = (gap.eur + gap.ratio * _bill_eur(problem)) / weights.unit
+    allowed = Allowed(
+        searched=(gap.eur + gap.ratio * _bill_eur(problem)) / weights.unit,
+        announced=problem.announced_gap_eur / weights.unit,
+    )
     try:
-        solution, solver = _best(house, arrays, gap=allowed)
+        found = best(house, arrays, allowed)
     except UnsolvedError:
-        solution, solver = _cautious(house, arrays), "glop, cautious"
+        found = Found(arrays=arrays, solution=_cautious(house, arrays), solver="glop, cautious")
+    solution = found.solution
     plan = plan_of(
         problem,
         _powers(problem, house, solution),
@@ -100,7 +104,8 @@ def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
         origin=Origin.SOLVER,
         explanation=explain(problem, house, arrays, solution, unit=weights.unit),
     )
-    return Solved(plan=hedged(problem, plan), solver=solver)
+    plan = replace(plan, gap_eur=round(found.gap * weights.unit, 6))
+    return Solved(plan=hedged(problem, plan), solver=found.solver)
 
 
 def _bill_eur(problem: PlanningProblem) -> float:
@@ -111,46 +116,60 @@ def _bill_eur(problem: PlanningProblem) -> float:
     return price * energy_wh / 1000
 
 
-def _best(house: House, arrays: Arrays, *, gap: float) -> tuple[Solution, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """How far above the relaxed bound a plan may be, in the program's units of cost."""
+
+    searched: float
+    announced: float
+    """What the plan in force was, when its pattern was found."""
+
+
+def best(house: House, arrays: Arrays, allowed: Allowed) -> "Found":
     """The optimum within a gap, and who found its pattern."""
     relaxed = solve_linear(arrays)
     if not any(_is_outside(battery, arrays) for battery in house.batteries):
-        found = _with_pattern(house, arrays, relaxed, gap=gap)
-        return _one_way(house, found.arrays, found.solution), found.solver
+        found = _with_pattern(house, arrays, relaxed, allowed)
+        return replace(found, solution=_one_way(house, found.arrays, found.solution))
     try:
         settled = _settled(house, arrays, _one_way(house, arrays, relaxed))
-        found = _with_pattern(house, settled, solve_linear(settled, start=relaxed), gap=gap)
-        return _one_way(house, found.arrays, found.solution), found.solver
+        found = _with_pattern(house, settled, solve_linear(settled, start=relaxed), allowed)
+        return replace(found, solution=_one_way(house, found.arrays, found.solution))
     except UnsolvedError:
         # Running devices may leave less for the way back than they would if they could run at any power.
-        found = _with_pattern(house, arrays, relaxed, gap=gap)
+        found = _with_pattern(house, arrays, relaxed, allowed)
         settled = _settled(house, found.arrays, _one_way(house, found.arrays, found.solution))
-        return _one_way(house, settled, solve_linear(settled, start=found.solution)), found.solver
+        solution = _one_way(house, settled, solve_linear(settled, start=found.solution))
+        return replace(found, arrays=settled, solution=solution)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class Found:
     """The program with a pattern fixed, its optimum, and who found the pattern."""
 
     arrays: Arrays
     solution: Solution
     solver: str
+    gap: float = 0.0
+    """How far above the relaxed bound a search stopped; where its pattern is kept, the one that had found it."""
 
 
-def _with_pattern(house: House, arrays: Arrays, relaxed: Solution, *, gap: float) -> _Found:
+def _with_pattern(house: House, arrays: Arrays, relaxed: Solution, allowed: Allowed) -> Found:
     """The announced pattern or a rounded one where they are good enough, else what a search finds."""
     if len(arrays.whole) == 0:
-        return _Found(arrays=arrays, solution=relaxed, solver="glop")
-    for attempt, allowed, name in (
-        (_announced, CALM_RATIO * gap, "glop, as announced"),
-        (_rounded, gap, "glop, pattern rounded"),
+        return Found(arrays=arrays, solution=relaxed, solver="glop")
+    kept = max(CALM_RATIO * allowed.searched, allowed.announced + allowed.searched)
+    for attempt, most, name, gap in (
+        (_announced, kept, "glop, as announced", allowed.announced),
+        (_rounded, allowed.searched, "glop, pattern rounded", 0.0),
     ):
         tried = attempt(house, arrays, relaxed)
-        if tried is not None and tried[1].cost - relaxed.cost <= allowed:
-            return _Found(arrays=tried[0], solution=tried[1], solver=name)
-    values, name = _searched(house, arrays, gap=gap)
+        if tried is not None and tried[1].cost - relaxed.cost <= most:
+            return Found(arrays=tried[0], solution=tried[1], solver=name, gap=gap)
+    values, name = _searched(house, arrays, gap=allowed.searched)
     fixed = _with_wholes(arrays, values)
-    return _Found(arrays=fixed, solution=solve_linear(fixed, start=relaxed), solver=name)
+    solution = solve_linear(fixed, start=relaxed)
+    return Found(arrays=fixed, solution=solution, solver=name, gap=max(0.0, solution.cost - relaxed.cost))
 
 
 def _searched(house: House, arrays: Arrays, *, gap: float) -> tuple[Numbers, str]:
@@ -169,7 +188,10 @@ def _announced(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays,
         return None
     try:
         held = _fixed(arrays, announced)
-        return _rounded(house, held, solve_linear(held, start=relaxed))
+        solution = solve_linear(held, start=relaxed)
+        if bool(np.all(held.lower[held.whole] == held.upper[held.whole])):
+            return held, solution
+        return _rounded(house, held, solution)
     except UnsolvedError:
         return None
 

@@ -12,7 +12,7 @@ from hems.domain.site import MAIN, DeviceId
 from hems.planning.plausible import plausible
 from hems.solving.house import House, house_of
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
-from hems.solving.plan import _best, _with_wholes  # the very solution whose duals are told
+from hems.solving.plan import GAP_EUR, Allowed, best
 from hems.solving.program import Arrays, Indices
 from hems.solving.reasons import explain
 from hems.solving.weights import Weights, weights_for
@@ -64,7 +64,8 @@ def tried(problem: PlanningProblem) -> Tried | None:
     house = house_of(problem, weights)
     arrays = house.program.frozen(cost_unit=weights.unit)
     try:
-        solution, _ = _best(house, arrays, gap=GAP_EUR / weights.unit)
+        allowed = Allowed(searched=GAP_EUR / weights.unit, announced=problem.announced_gap_eur / weights.unit)
+        solution = best(house, arrays, allowed).solution
         explanation = explain(problem, house, arrays, solution, unit=weights.unit)
     except UnsolvedError:
         return None

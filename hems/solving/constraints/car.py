@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -204,7 +205,7 @@ def _starts(frame: Frame, car: CarInput, mode: ModeColumns, part: Indices | None
 
 
 def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
-    """One mode at a time; in later hours a mixture of them, as a coarse outlook."""
+    """One mode at a time; in later hours a mixture within a slot, of which the repair keeps the larger part."""
     if len(modes) < 2:
         return
     program = frame.program
@@ -214,6 +215,8 @@ def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
     frame.own_rows.append(rows)
     for mode in modes:
         program.put(rows, mode.power[later], 1.0 / mode.limit_kw[later])
+    for lower, higher in pairwise(modes):
+        frame.one_way.append((lower.power[frame.exact :], higher.power[frame.exact :]))
 
 
 def _part(frame: Frame, car: CarInput, modes: tuple[ModeColumns, ...]) -> Indices:

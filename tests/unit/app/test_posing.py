@@ -103,8 +103,9 @@ def test_the_tightest_limit_on_the_connection_counts():
     assert posed(site, House(), outlook()).import_power_max_w == (5_000.0,) * 4
     limit = Limit(authority=Authority.OPERATOR, source="grid", import_power_max_w=4_200.0, export_power_max_w=0.0)
     problem = posed(site, House(), outlook(), limit)
-    assert problem.import_power_max_w == (4_200.0,) * 4
-    assert problem.export_power_max_w == (0.0,) * 4
+    assert problem.import_power_max_w == (5_000.0,) * 4
+    assert problem.operator_import_max_w == (4_200.0,) * 4
+    assert problem.operator_export_max_w == (0.0,) * 4
 
 
 def test_a_limit_that_is_no_magnitude_is_planned_with_as_the_guard_keeps_it():
@@ -114,8 +115,8 @@ def test_a_limit_that_is_no_magnitude_is_planned_with_as_the_guard_keeps_it():
             authority=Authority.OPERATOR, source="grid", import_power_max_w=wrong_w, export_power_max_w=wrong_w
         )
         problem = posed(home_a(), House(), outlook(), limit)
-        assert problem.import_power_max_w == (0.0,) * 4
-        assert problem.export_power_max_w == (0.0,) * 4
+        assert problem.operator_import_max_w == (0.0,) * 4
+        assert problem.operator_export_max_w == (0.0,) * 4
 
 
 def test_without_a_contract_the_fuse_limits_what_is_fed_in():
