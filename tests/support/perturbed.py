@@ -12,7 +12,7 @@ from hems.domain.site import MAIN, DeviceId
 from hems.planning.plausible import plausible
 from hems.solving.house import House, house_of
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
-from hems.solving.plan import GAP_EUR, Allowed, best
+from hems.solving.plan import Allowed, _with_wholes, best  # the very solution whose duals are told
 from hems.solving.program import Arrays, Indices
 from hems.solving.reasons import explain
 from hems.solving.weights import Weights, weights_for
