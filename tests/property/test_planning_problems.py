@@ -28,7 +28,7 @@ from tests.support.odd_problems import odd_problem
 from tests.support.problems import battery as ordinary_battery
 from tests.support.problems import flat_problem, full_problem
 
-COUNT = int(os.environ.get("HEMS_PLANNING_PROBLEMS", "400"))
+COUNT = int(os.environ.get("HEMS_PLANNING_PROBLEMS", "150"))
 
 
 def test_every_problem_gets_a_plan_that_passes_the_check():
