@@ -1,6 +1,6 @@
 """Any problem gets a plan that passes the check, from the solver in its own process and from the rules.
 
-``HEMS_PLANNING_PROBLEMS=2000 pytest tests/property/test_planning_problems.py`` for all 2,000 (about 40 s).
+``HEMS_PLANNING_PROBLEMS=2000 pytest tests/property/test_planning_problems.py`` for all 2,000 (some minutes).
 """
 
 import os
