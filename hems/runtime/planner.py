@@ -17,8 +17,8 @@ DEADLINE_S = 20.0
 """Two hundred times the ordinary plan; a Pi at its worst needs a tenth of it."""
 
 JOBS_MAX = 100
-"""Then a fresh worker, once a day: what a search in native code leaves behind shall not add up. A house that searches in
-every plan maps 400 MB after some hundred; a start costs 0.35 s of CPU."""
+"""Then a fresh worker, once a day: what a search in native code leaves behind shall not add up. A house that searches
+in every plan maps 400 MB after some hundred; a start costs 0.35 s of CPU."""
 
 MEMORY_MAX_BYTES = 1024 * 1024 * 1024
 """Address space. A worker maps 200 MB after ten plans of 48 h and touches 97 MB of it."""
