@@ -12,12 +12,11 @@ from hems.domain.site import MAIN, DeviceId
 from hems.planning.plausible import plausible
 from hems.solving.house import House, house_of
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
-from hems.solving.plan import Allowed, _with_wholes, best  # the very solution whose duals are told
+from hems.solving.plan import Allowed, Gap, _bill_eur, _with_wholes, best  # the very solution whose duals are told
 from hems.solving.program import Arrays, Indices
 from hems.solving.reasons import explain
 from hems.solving.weights import Weights, weights_for
 
-GAP_EUR = 5e-3
 NEAR_KW = 0.002
 LEAST_KW = 0.02
 """Moves smaller than this drown in rounding."""
@@ -25,7 +24,7 @@ LEAST_KW = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A problem, its program and the optimum within ``GAP_EUR``."""
+    """A problem, its program and the optimum as near as the planner finds it."""
 
     problem: PlanningProblem
     weights: Weights
@@ -33,6 +32,8 @@ class Tried:
     arrays: Arrays
     solution: Solution
     explanation: Explanation
+    gap_eur: float
+    """How far the plan may be from the optimum."""
 
     @property
     def cost_eur(self) -> float:
@@ -63,14 +64,21 @@ def tried(problem: PlanningProblem) -> Tried | None:
     weights = weights_for(problem)
     house = house_of(problem, weights)
     arrays = house.program.frozen(cost_unit=weights.unit)
+    gap_eur = Gap().eur + Gap().ratio * _bill_eur(problem)
     try:
-        allowed = Allowed(searched=GAP_EUR / weights.unit, announced=problem.announced_gap_eur / weights.unit)
+        allowed = Allowed(searched=gap_eur / weights.unit, announced=problem.announced_gap_eur / weights.unit)
         solution = best(house, arrays, allowed).solution
         explanation = explain(problem, house, arrays, solution, unit=weights.unit)
     except UnsolvedError:
         return None
     found = Tried(
-        problem=problem, weights=weights, house=house, arrays=arrays, solution=solution, explanation=explanation
+        problem=problem,
+        weights=weights,
+        house=house,
+        arrays=arrays,
+        solution=solution,
+        explanation=explanation,
+        gap_eur=gap_eur,
     )
     again = cost_with(found, {})
     return found if again is not None and abs(again - found.cost_eur) < found.rounding_eur else None
@@ -86,7 +94,7 @@ def cost_with(at: Tried, powers: Mapping[int, float], *, switching: bool = False
     arrays = replace(at.arrays, lower=lower, upper=upper)
     try:
         if switching and len(arrays.whole):
-            arrays = _with_wholes(arrays, solve_whole(arrays, gap=GAP_EUR / at.weights.unit))
+            arrays = _with_wholes(arrays, solve_whole(arrays, gap=at.gap_eur / at.weights.unit))
         return solve_linear(arrays, start=at.solution).cost * at.weights.unit
     except UnsolvedError:
         return None
