@@ -69,6 +69,7 @@ def announced(problem: PlanningProblem, plan: Plan) -> PlanningProblem:
     starts = {each.device_id: each.start_at for each in plan.appliances}
     return replace(
         problem,
+        announced_gap_eur=plan.gap_eur,
         cars=tuple(replace(each, announced_on=cars[each.device_id]) for each in problem.cars),
         heat=tuple(replace(each, announced_on=pumps[each.device_id]) for each in problem.heat),
         appliances=tuple(replace(each, announced_start_at=starts[each.device_id]) for each in problem.appliances),
