@@ -9,7 +9,8 @@ concerns. One run at a time; about 3 s per planned day on one core.
 
 Studies: ``windows`` (the two reported windows of 70 days), ``year`` (every 28-day window of a year, from one run per
 strategy), ``learned`` (nobody tells when the car leaves), ``sites`` (other equipment and tariffs: every file in
-``benchmarks/sites``), ``home_b``, ``new_house`` (captured value by days of history).
+``benchmarks/sites``), ``home_b``, ``new_house`` (captured value by days of history), ``calm`` (how often a new plan
+switches otherwise than was announced, and what keeping to it costs).
 """
 
 import argparse
@@ -32,6 +33,13 @@ HOME_B_WINDOWS = ("2016-05-15", "2016-10-15")
 """The second one begins earlier than home A's: its data ends with the year."""
 YEAR_START, YEAR_DAYS = "2024-03-01", 362
 SLIDING_DAYS = 28
+CALM_DAYS = 28
+CALM_HOUSES = (
+    (HOME_A, "home_a_2024", "2024-06-01"),
+    (HOME_A, "home_a_2024", "2024-11-15"),
+    (HOME_B, "home_b_2016", "2016-03-01"),
+    (HOME_B, "home_b_2016", "2016-11-01"),
+)
 HISTORY_DAYS = (1, 3, 7, 14, 60)
 ALL = ("unmanaged", "rules", "plan", "informed", "perfect")
 PEAK_EUR_PER_KW_MONTH, PEAK_MIN_W = 4.20, 2_500.0
@@ -82,6 +90,14 @@ def new_house_runs(data: Path) -> list[Run]:
     plans = [each for each in runs if each.strategy == "plan"]
     young = [replace(each, foresight=Foresight(history_days=days)) for days in HISTORY_DAYS for each in plans]
     return [*runs, *young]
+
+
+def calm_runs(data: Path) -> list[Run]:
+    return [
+        Run(site=site, data=data / "houses" / folder, start=start, days=CALM_DAYS, strategy="plan", calm=calm)
+        for site, folder, start in CALM_HOUSES
+        for calm in (True, False)
+    ]
 
 
 def captured(rules_eur: float, plan_eur: float, perfect_eur: float) -> float | None:
@@ -214,6 +230,25 @@ def print_new_house(title: str, found: Found) -> None:
         print(f"| {'all' if days is None else days} | {cells} | {_ratio(pooled)} |")
 
 
+def print_calm(title: str, found: Found) -> None:
+    """Plans that switch a device in the next two hours otherwise than the one before had announced."""
+    print(f"\n## {title}, {CALM_DAYS} days\n")
+    print("| house, from | switched otherwise | without calm | cost | without calm | calm costs |")
+    print("|---" * 6 + "|")
+    results = list(found.values())
+    for calm, free in zip(results[::2], results[1::2], strict=True):
+        more = calm.cost_eur() / free.cost_eur() - 1
+        print(
+            f"| {calm.run.site.stem}, {calm.run.start} | {_switched(calm)} | {_switched(free)} "
+            f"| {calm.cost_eur():.2f} | {free.cost_eur():.2f} | {more:+.2%} |"
+        )
+
+
+def _switched(result: Result) -> str:
+    switched, announced = result.figures["plans_switched_otherwise"], result.figures["plans_announced"]
+    return f"{switched} of {announced} ({switched / announced:.1%})"
+
+
 def _ratio(share: float | None) -> str:
     return "-" if share is None else f"{share:.2f}"
 
@@ -225,6 +260,7 @@ STUDIES: Mapping[str, tuple[Callable[[Path], list[Run]], Callable[[str, Found], 
     "sites": (site_runs, print_windows, "Home A with other equipment and tariffs"),
     "home_b": (home_b_runs, print_windows, "Home B (benchmark profiles, with heat pump)"),
     "new_house": (new_house_runs, print_new_house, "A new house: captured value by days of history"),
+    "calm": (calm_runs, print_calm, "How calm the plan is"),
 }
 
 

@@ -8,14 +8,18 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import hems
+from hems.app.posing import pose
 from hems.config import load_site
+from hems.domain.problem import PlanningProblem
 from hems.domain.site import Site
 from hems.runtime.files import SystemFiles
 from hems.sim.data import read_folder
@@ -47,6 +51,8 @@ class Run:
     execution: Execution = "value"
     foresight: Foresight | None = None
     """In place of the strategy's own."""
+    calm: bool = True
+    """False: every plan is made as if none had been announced before."""
 
     @property
     def name(self) -> str:
@@ -131,7 +137,8 @@ class Shelf:
             site=site, settings=settings, strategy=run.strategy, folder=folder, resume=True, foresight=run.foresight
         )
         began_s = time.perf_counter()
-        figures = run_task(task, progress=lambda *_: None)
+        with nullcontext() if run.calm else _nothing_announced():
+            figures = run_task(task, progress=lambda *_: None)
         took_s = time.perf_counter() - began_s
         kept = {"figures": figures, "import_eur_per_kwh": daily_prices(run, site), "took_s": round(took_s, 1)}
         document.save(self._files, self._name(run), json.dumps(kept).encode())
@@ -139,6 +146,17 @@ class Shelf:
         found = self.find(run)
         assert found is not None
         return found
+
+
+@contextmanager
+def _nothing_announced() -> Iterator[None]:
+    """The same planner, to which an announced plan is worth nothing."""
+
+    def pose_anew(*arguments: Any, **named: Any) -> PlanningProblem:  # noqa: ANN401
+        return replace(pose(*arguments, **(named | {"announced": None})), change_cost_eur=0.0)
+
+    with mock.patch("hems.sim.loop.pose", pose_anew):
+        yield
 
 
 def site_of(path: Path) -> Site:
@@ -162,6 +180,7 @@ def key(run: Run) -> str:
         _digest((run.site,)),
         _digest(tuple(sorted(run.data.iterdir()))),
         repr((run.start, run.days, run.strategy, run.departures, run.execution, run.foresight)),
+        *(() if run.calm else ("not calm",)),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
