@@ -32,7 +32,7 @@ from hems.store import document
 SOURCES = Path(hems.__file__).parent
 UNPLANNED = ("config", "control", "domain", "sim")
 PLANNED = (*UNPLANNED, "app", "planning", "runtime", "solving", "workers")
-FORECAST = (*PLANNED, "forecast")
+FORECAST = (*PLANNED, "forecast", "learning")
 PACKAGES: Mapping[str, tuple[str, ...]] = {"unmanaged": UNPLANNED, "rules": UNPLANNED, "perfect": PLANNED}
 """Whose source decides a strategy's figures; all of them for those that are not named."""
 
