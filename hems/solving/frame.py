@@ -29,8 +29,8 @@ class Switch(Protocol):
         """What the plan in force says of its whole numbers; nothing where it says nothing."""
         ...
 
-    def rounded(self, values: Numbers) -> Iterable[Fixing]:
-        """A pattern of its whole numbers near a point of the relaxed program."""
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Iterable[Fixing]:
+        """A pattern of its whole numbers near a point of the relaxed program; ``steady``: in one run, if it can."""
         ...
 
     def resting(self) -> Iterable[Fixing]:
@@ -71,6 +71,8 @@ class Frame:
     one_way: list[tuple[Indices, Indices]] = field(default_factory=list)
     """Pairs of opposite flows of one device, of which only one may run in a slot."""
     switches: list[Switch] = field(default_factory=list)
+    start_rows: list[Indices] = field(default_factory=list)
+    """One row per device that pays for its starts: how many there are."""
     own_rows: list[Indices] = field(default_factory=list)
     """Rows that hold one device's powers in a slot and whether it is on: what they cost is its own limit, not the
     worth of energy."""
@@ -111,6 +113,12 @@ class Frame:
             Flow(slots=slots, columns=columns, coefficients=spread, circuit_id=circuit_id, phases=tuple(phases))
         )
 
+    def count_starts(self, starts: Indices) -> None:
+        """Add the number of a device's priced ``starts``, any number yet."""
+        row = self.program.rows(1, lower=0.0)
+        self.program.put(np.repeat(row, len(starts)), starts, 1.0)
+        self.start_rows.append(row)
+
     def soft_lower(self, columns: Indices, *, bound: ArrayLike, miss_max: ArrayLike, cost: ArrayLike) -> Soft:
         """``column + miss >= bound`` with a priced miss."""
         return self._soft(columns, bound=bound, miss_max=miss_max, cost=cost, sign=1.0)
@@ -132,3 +140,9 @@ def windows(count: int, length: int) -> Iterator[tuple[int, range]]:
     """For each slot the slots up to it that a run of ``length`` slots through it may have started in."""
     for slot in range(count):
         yield slot, range(max(0, slot - length + 1), slot + 1)
+
+
+def without_pauses(on: Flags) -> Flags:
+    """On from the first slot that is on to the last."""
+    filled: Flags = np.logical_or.accumulate(on) & np.logical_or.accumulate(on[::-1])[::-1]
+    return filled

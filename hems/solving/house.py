@@ -41,6 +41,8 @@ class House:
     pv: tuple[Indices | None, ...]
     """None where a plant cannot be held back."""
     switches: tuple[Switch, ...]
+    start_rows: tuple[Indices, ...]
+    """See :class:`~hems.solving.frame.Frame`."""
     one_way: tuple[tuple[Indices, Indices], ...]
     own_rows: Indices
     """See :class:`~hems.solving.frame.Frame`."""
@@ -85,6 +87,7 @@ def house_of(problem: PlanningProblem, weights: Weights) -> House:
         appliances=appliances,
         pv=pv,
         switches=tuple(frame.switches),
+        start_rows=tuple(frame.start_rows),
         one_way=tuple(frame.one_way),
         own_rows=np.concatenate([*frame.own_rows, np.empty(0, dtype=np.int64)]),
         surplus_rows=surplus_rows,

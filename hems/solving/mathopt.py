@@ -25,6 +25,11 @@ from hems.solving.program import Arrays, Numbers
 NODES_MAX = 300
 """Search nodes of SCIP. A count, not a time: the same plan on a busy machine. House problems close in 1-50."""
 
+COSTLY_HEURISTICS = ("zeroobj", "dks")
+"""These solve further programs and never found the plan of an ordinary house. Without costs: 550 MB and 20 times the
+time in an odd house (one in 700: the worker ended there). By kernels: 290 instead of 101 MB in a house with net
+metering, in twice the time."""
+
 OPTIMAL = result_pb2.TERMINATION_REASON_OPTIMAL
 FEASIBLE = result_pb2.TERMINATION_REASON_FEASIBLE
 
@@ -130,9 +135,9 @@ def solve_whole(arrays: Arrays, *, gap: float, pattern: Numbers | None = None) -
             # with a car: 40 ms either way.
             "cuts": parameters_pb2.EMPHASIS_LOW,
             "heuristics": parameters_pb2.EMPHASIS_HIGH,
-            # This one of them solves a second program without costs: 550 MB and 20 times the time in an odd house
-            # (one in 700: the worker ended there), and never what found the plan of an ordinary one.
-            "gscip": gscip_pb2.GScipParameters(int_params={"heuristics/zeroobj/freq": -1}),
+            "gscip": gscip_pb2.GScipParameters(
+                int_params={f"heuristics/{name}/freq": -1 for name in COSTLY_HEURISTICS}
+            ),
         }
     else:
         kind = parameters_pb2.SOLVER_TYPE_HIGHS

@@ -2,11 +2,11 @@
 
 Steps. Solve the relaxed linear program: for a house without anything to switch that is the plan. Else take the on/off
 pattern that was announced, or round one, and solve again from the same basis (2 ms): mostly that is proven good
-enough, by the distance to the relaxed bound. Only where it is not, a search for whole numbers looks for the pattern.
+enough, by the distance to the relaxed bound, or to a higher one that counts the starts that are needed. Only where it
+is not, a search for whole numbers looks for the pattern.
 The last step is always a linear program with the pattern fixed, for exact powers and for duals.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,10 +18,10 @@ from hems.planning.plausible import plausible
 from hems.planning.reading import connected_ratio
 from hems.solving.constraints.battery import BatteryColumns
 from hems.solving.constraints.car import CarColumns
-from hems.solving.frame import Fixing
 from hems.solving.hedge import hedged
 from hems.solving.house import House, house_of, without_temptation
-from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
+from hems.solving.mathopt import Solution, UnsolvedError, solve_linear
+from hems.solving.pattern import Allowed, Found, fixed_to, with_pattern
 from hems.solving.program import Arrays, Numbers
 from hems.solving.reasons import explain
 from hems.solving.weights import weights_for
@@ -34,9 +34,6 @@ GAP_RATIO = 0.002
 
 HOUSE_LOAD_MAX_W = 50_000.0
 """More is no household's load but a corrupt forecast: the gap must not grow with it."""
-
-CALM_RATIO = 2.0
-"""An announced pattern is kept while it is within twice the gap that a new one would have to reach."""
 
 BOTH_WAYS_KW = 1e-5
 """A device that takes and gives more than this in one slot burns energy."""
@@ -116,95 +113,22 @@ def _bill_eur(problem: PlanningProblem) -> float:
     return price * energy_wh / 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
-    """How far above the relaxed bound a plan may be, in the program's units of cost."""
-
-    searched: float
-    announced: float
-    """What the plan in force was, when its pattern was found."""
-
-
-def best(house: House, arrays: Arrays, allowed: Allowed) -> "Found":
+def best(house: House, arrays: Arrays, allowed: Allowed) -> Found:
     """The optimum within a gap, and who found its pattern."""
     relaxed = solve_linear(arrays)
     if not any(_is_outside(battery, arrays) for battery in house.batteries):
-        found = _with_pattern(house, arrays, relaxed, allowed)
+        found = with_pattern(house, arrays, relaxed, allowed)
         return replace(found, solution=_one_way(house, found.arrays, found.solution))
     try:
         settled = _settled(house, arrays, _one_way(house, arrays, relaxed))
-        found = _with_pattern(house, settled, solve_linear(settled, start=relaxed), allowed)
+        found = with_pattern(house, settled, solve_linear(settled, start=relaxed), allowed)
         return replace(found, solution=_one_way(house, found.arrays, found.solution))
     except UnsolvedError:
         # Running devices may leave less for the way back than they would if they could run at any power.
-        found = _with_pattern(house, arrays, relaxed, allowed)
+        found = with_pattern(house, arrays, relaxed, allowed)
         settled = _settled(house, found.arrays, _one_way(house, found.arrays, found.solution))
         solution = _one_way(house, settled, solve_linear(settled, start=found.solution))
         return replace(found, arrays=settled, solution=solution)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """The program with a pattern fixed, its optimum, and who found the pattern."""
-
-    arrays: Arrays
-    solution: Solution
-    solver: str
-    gap: float = 0.0
-    """How far above the relaxed bound a search stopped; where its pattern is kept, the one that had found it."""
-
-
-def _with_pattern(house: House, arrays: Arrays, relaxed: Solution, allowed: Allowed) -> Found:
-    """The announced pattern or a rounded one where they are good enough, else what a search finds."""
-    if len(arrays.whole) == 0:
-        return Found(arrays=arrays, solution=relaxed, solver="glop")
-    kept = max(CALM_RATIO * allowed.searched, allowed.announced + allowed.searched)
-    for attempt, most, name, gap in (
-        (_announced, kept, "glop, as announced", allowed.announced),
-        (_rounded, allowed.searched, "glop, pattern rounded", 0.0),
-    ):
-        tried = attempt(house, arrays, relaxed)
-        if tried is not None and tried[1].cost - relaxed.cost <= most:
-            return Found(arrays=tried[0], solution=tried[1], solver=name, gap=gap)
-    values, name = _searched(house, arrays, gap=allowed.searched)
-    fixed = _with_wholes(arrays, values)
-    solution = solve_linear(fixed, start=relaxed)
-    return Found(arrays=fixed, solution=solution, solver=name, gap=max(0.0, solution.cost - relaxed.cost))
-
-
-def _searched(house: House, arrays: Arrays, *, gap: float) -> tuple[Numbers, str]:
-    """What SCIP finds; where it takes the program for infeasible (3 in 700 absurd problems), HiGHS from rest."""
-    try:
-        return solve_whole(arrays, gap=gap), "gscip"
-    except UnsolvedError:
-        resting = _fixed(arrays, [switch.resting() for switch in house.switches])
-        return solve_whole(arrays, gap=gap, pattern=resting.lower), "highs"
-
-
-def _announced(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:
-    """The program with the announced pattern, and a rounded one beyond; None where there is none that fits."""
-    announced = [switch.announced for switch in house.switches]
-    if not any(len(columns) for fixings in announced for columns, _ in fixings):
-        return None
-    try:
-        held = _fixed(arrays, announced)
-        solution = solve_linear(held, start=relaxed)
-        if bool(np.all(held.lower[held.whole] == held.upper[held.whole])):
-            return held, solution
-        return _rounded(house, held, solution)
-    except UnsolvedError:
-        return None
-
-
-def _rounded(house: House, arrays: Arrays, relaxed: Solution) -> tuple[Arrays, Solution] | None:
-    """The program with a rounded pattern, solved; None where that pattern does not fit."""
-    if len(house.connection.tempting) > 0:
-        return None  # the relaxed bound is far away: it buys and sells at once
-    fixed = _fixed(arrays, [switch.rounded(relaxed.values) for switch in house.switches])
-    try:
-        return fixed, solve_linear(fixed, start=relaxed)
-    except UnsolvedError:
-        return None
 
 
 def _cautious(house: House, arrays: Arrays) -> Solution:
@@ -225,7 +149,7 @@ def _cautious(house: House, arrays: Arrays) -> Solution:
         [switch.resting() for switch in house.switches],
     ]
     for pattern in patterns:
-        fixed = _fixed(arrays, pattern)
+        fixed = fixed_to(arrays, pattern)
         lower, upper = fixed.lower.copy(), fixed.upper.copy()
         lower[house.connection.importing], upper[house.connection.importing] = 0.0, 1.0
         fixed = replace(fixed, lower=lower, upper=upper)
@@ -234,22 +158,6 @@ def _cautious(house: House, arrays: Arrays) -> Solution:
         except UnsolvedError:
             continue
     raise UnsolvedError("no pattern fits")
-
-
-def _fixed(arrays: Arrays, pattern: Iterable[Iterable[Fixing]]) -> Arrays:
-    """The program with whole numbers fixed to a pattern."""
-    lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    for fixings in pattern:
-        for columns, wholes in fixings:
-            lower[columns] = upper[columns] = wholes
-    return replace(arrays, lower=lower, upper=upper)
-
-
-def _with_wholes(arrays: Arrays, values: Numbers) -> Arrays:
-    """The program with its whole numbers fixed to what was found."""
-    lower, upper = arrays.lower.copy(), arrays.upper.copy()
-    lower[arrays.whole] = upper[arrays.whole] = np.round(values[arrays.whole])
-    return replace(arrays, lower=lower, upper=upper)
 
 
 def _settled(house: House, arrays: Arrays, relaxed: Solution) -> Arrays:

@@ -12,7 +12,8 @@ from hems.domain.site import MAIN, DeviceId
 from hems.planning.plausible import plausible
 from hems.solving.house import House, house_of
 from hems.solving.mathopt import Solution, UnsolvedError, solve_linear, solve_whole
-from hems.solving.plan import Allowed, Gap, _bill_eur, _with_wholes, best  # the very solution whose duals are told
+from hems.solving.pattern import Allowed, with_wholes
+from hems.solving.plan import Gap, _bill_eur, best  # the very solution whose duals are told
 from hems.solving.program import Arrays, Indices
 from hems.solving.reasons import explain
 from hems.solving.weights import Weights, weights_for
@@ -94,7 +95,7 @@ def cost_with(at: Tried, powers: Mapping[int, float], *, switching: bool = False
     arrays = replace(at.arrays, lower=lower, upper=upper)
     try:
         if switching and len(arrays.whole):
-            arrays = _with_wholes(arrays, solve_whole(arrays, gap=at.gap_eur / at.weights.unit))
+            arrays = with_wholes(arrays, solve_whole(arrays, gap=at.gap_eur / at.weights.unit))
         return solve_linear(arrays, start=at.solution).cost * at.weights.unit
     except UnsolvedError:
         return None
@@ -167,7 +168,7 @@ def priced_again(at: Tried, problem: PlanningProblem) -> float | None:
     if len(arrays.lower) != len(at.arrays.lower):
         return None
     try:
-        return solve_linear(_with_wholes(arrays, at.solution.values)).cost * at.weights.unit
+        return solve_linear(with_wholes(arrays, at.solution.values)).cost * at.weights.unit
     except UnsolvedError:
         return None
 

@@ -22,7 +22,7 @@ class ApplianceColumns:
     """Start slots."""
     announced: tuple[Fixing, ...] = ()
 
-    def rounded(self, values: Numbers) -> Iterable[Fixing]:
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Iterable[Fixing]:  # noqa: ARG002
         """The likeliest start."""
         chosen = np.zeros(len(self.start))
         chosen[int(np.argmax(values[self.start]))] = 1.0

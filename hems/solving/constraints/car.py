@@ -8,7 +8,7 @@ import numpy as np
 
 from hems.domain.problem import CarInput, CarTarget
 from hems.planning.reading import connected_ratio, energy_max_wh
-from hems.solving.frame import Fixing, Frame
+from hems.solving.frame import Fixing, Frame, without_pauses
 from hems.solving.program import Flags, Indices, Numbers
 
 NOTHING_KW = 1e-5
@@ -62,7 +62,7 @@ class CarColumns:
     announced: tuple[Fixing, ...] = ()
     """Slots that were announced off. Where on was announced the way to charge is free, and its change is priced."""
 
-    def rounded(self, values: Numbers) -> Iterable[Fixing]:
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Iterable[Fixing]:
         """On where it has its smallest power at least, in the highest mode that it can; one part-slot."""
         wanted = {slot: sum(values[mode.power[slot]] for mode in self.modes) for slot in self._switched()}
         eased = self._eased(values)
@@ -76,8 +76,11 @@ class CarColumns:
                 yield mode.on, on.astype(float)
             else:
                 by_itself = free & np.isin(mode.on_slots, np.flatnonzero(eased)) & (power_kw > NOTHING_KW)
-                part = _part_slot(power_kw * free, on | by_itself, free)
-                yield mode.on, ((on | by_itself) & ~part).astype(float)
+                on |= by_itself
+                if steady:
+                    on |= free & without_pauses(on | ~free)
+                part = (_part_beside if steady else _part_slot)(power_kw * free, on, free)
+                yield mode.on, (on & ~part).astype(float)
                 yield self.part, part.astype(float)
         if self.taper is not None:
             yield self.taper.eased, eased.astype(float)
@@ -115,6 +118,16 @@ def _part_slot(power_kw: Numbers, on: Flags, free: Flags) -> Flags:
     return chosen
 
 
+def _part_beside(power_kw: Numbers, on: Flags, free: Flags) -> Flags:
+    """The slot before or after a run, the fuller one: elsewhere charging for part of a slot is a start of its own."""
+    chosen = np.zeros_like(on)
+    charging = on | ~free
+    beside = ~charging & (np.append(charging[1:], False) | np.append(False, charging[:-1]))
+    if beside.any():
+        chosen[np.argmax(np.where(beside, power_kw, -1.0))] = True
+    return chosen
+
+
 def put_car(frame: Frame, car: CarInput) -> CarColumns:
     """Columns of one car."""
     share = np.array(connected_ratio(car, frame.problem.grid))
@@ -127,8 +140,12 @@ def put_car(frame: Frame, car: CarInput) -> CarColumns:
     _one_mode(frame, modes)
     part = _part(frame, car, modes)
     if car.switch_cost_eur > 0:
-        for index, mode in enumerate(modes):
+        starts = [
             _starts(frame, car, mode, part if index == 0 else None, before=car.charging_mode == index)
+            for index, mode in enumerate(modes)
+        ]
+        if starts:
+            frame.count_starts(np.concatenate(starts))
     discharge = _discharge(frame, car, modes, part, share) if can_give else None
     taper = None
     if discharge is not None or car.taper is not None:
@@ -181,7 +198,7 @@ def _calm(frame: Frame, car: CarInput, slots: Indices) -> Numbers:
     return frame.problem.change_cost_eur * announced[slots]
 
 
-def _starts(frame: Frame, car: CarInput, mode: ModeColumns, part: Indices | None, *, before: bool) -> None:
+def _starts(frame: Frame, car: CarInput, mode: ModeColumns, part: Indices | None, *, before: bool) -> Indices:
     """``start >= charging - charging in the slot before``, at a price; the part-slot charges too.
 
     In a part-slot a charge begins or ends: one between two others is a pause, ``start >= on + part + on - 2``.
@@ -202,6 +219,7 @@ def _starts(frame: Frame, car: CarInput, mode: ModeColumns, part: Indices | None
         program.put(rows, part[follows - 1], -1.0)
         earlier = np.isin(follows - 1, follows)
         program.put(rows[earlier], mode.on[follows[earlier] - 2], -1.0)
+    return start
 
 
 def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:

@@ -49,7 +49,7 @@ class ConnectionColumns:
     """Each with one row per slot of the grid, or -1."""
     announced: tuple[Fixing, ...] = ()
 
-    def rounded(self, values: Numbers) -> Sequence[Fixing]:
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Sequence[Fixing]:  # noqa: ARG002
         """The direction that is nearer."""
         return [(self.importing, np.round(values[self.importing]))]
 

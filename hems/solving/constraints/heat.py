@@ -8,13 +8,17 @@ import numpy as np
 
 from hems.domain.problem import HeatInput, RoomInput, TankInput
 from hems.planning.reading import fixed_run_slots
-from hems.solving.frame import Fixing, Frame, windows
+from hems.solving.frame import Fixing, Frame, windows, without_pauses
 from hems.solving.program import Flags, Indices, Numbers
 
 WIDE_K = 200.0
 """Further than any temperature can be from its band [K]."""
 KELVIN_WEIGHT_RATIO = 5.0
 """A kelvin and hour weighs as much as so many kWh and hours at least: small rooms are not to be missed cheaply."""
+
+BEHIND_RATIO = 0.05
+"""Of the smallest power for a slot: no more may be missing before a pump is on, comfort is mostly at its
+lower edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +44,12 @@ class HeatColumns:
     must_rest: int
     announced: tuple[Fixing, ...] = ()
 
-    def rounded(self, values: Numbers) -> Iterable[Fixing]:
-        """On where it has half its smallest power, runs and rests made long enough."""
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Iterable[Fixing]:
+        """On where it has half its smallest power, or in time for what was heated; runs and rests made long enough."""
         powers = [columns for columns in (self.room, self.tank) if columns is not None]
         power_kw = np.array(sum(values[columns[: len(self.on)]] for columns in powers))
-        on = self._long_enough(power_kw >= 0.5 * self.smallest_kw)
+        wanted = without_pauses(self._in_time(power_kw)) if steady else power_kw >= 0.5 * self.smallest_kw
+        on = self._long_enough(wanted)
         yield self.on, on
         if self.levels:
             best = np.argmin([np.abs(power_kw - level) for level in self.level_kw], axis=0)
@@ -55,6 +60,15 @@ class HeatColumns:
         """Off, whatever that cuts short."""
         for columns in (self.on, *self.levels):
             yield columns, np.zeros(len(columns))
+
+    def _in_time(self, power_kw: Numbers) -> Flags:
+        """Slots in which the smallest power keeps up with a power that may be below it."""
+        wanted = np.zeros(len(power_kw), dtype=bool)
+        ahead_kw = 0.0
+        for slot, asked_kw in enumerate(power_kw):
+            wanted[slot] = asked_kw - ahead_kw > BEHIND_RATIO * self.smallest_kw
+            ahead_kw += max(asked_kw, self.smallest_kw) * wanted[slot] - asked_kw
+        return wanted
 
     def _long_enough(self, wanted: Flags) -> Numbers:
         on = np.zeros(len(wanted))
@@ -169,6 +183,8 @@ def _runs(frame: Frame, pump: HeatInput, columns: HeatColumns) -> None:
         program.put(rows, stop, -1.0)
         program.put(rows, on, -1.0)
         program.put(rows[1:], on[:-1], 1.0)
+        if pump.start_cost_eur > 0:
+            frame.count_starts(start)
         for length, event, sign in ((columns.run_slots, start, -1.0), (columns.rest_slots, stop, 1.0)):
             if length > 1:
                 within = program.rows(count, upper=0.0 if sign < 0 else 1.0)
@@ -253,7 +269,7 @@ class OneOf:
     columns: Indices
     announced: tuple[Fixing, ...] = ()
 
-    def rounded(self, values: Numbers) -> Iterable[Fixing]:
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Iterable[Fixing]:  # noqa: ARG002
         """The likeliest one."""
         chosen = np.zeros(len(self.columns))
         chosen[int(np.argmax(values[self.columns]))] = 1.0

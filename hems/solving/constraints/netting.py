@@ -20,7 +20,7 @@ class NettingColumns:
     slot_h: float
     announced: tuple[Fixing, ...] = ()
 
-    def rounded(self, values: Numbers) -> Sequence[Fixing]:
+    def rounded(self, values: Numbers, *, steady: bool = False) -> Sequence[Fixing]:  # noqa: ARG002
         """By what is imported."""
         imported_kwh = float(values[self.taken].sum()) * self.slot_h
         return [(self.made_good, np.full(1, float(imported_kwh > self.lacking_kwh)))]
