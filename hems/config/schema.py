@@ -32,8 +32,8 @@ from hems.config.fields import (
     TimeZone,
     Version,
 )
-from hems.config.quantity import Current, Power, PowerLimit, Price, PricePerPower, Ratio
-from hems.config.times import PricePart, TimedPriceEntry, WindowEntry
+from hems.config.quantity import Current, Fee, Metered, Power, PowerLimit, Price, PricePerPower, Ratio
+from hems.config.times import Day, DayOfYear, PricePart, TimedPriceEntry, WindowEntry
 from hems.domain.wiring import OCPP_PORT
 
 
@@ -182,12 +182,40 @@ class CapacityEntry(Model):
     """When quarter hours count. Default: always."""
 
 
+class MeteredEntry(Model):
+    """What the meter counted."""
+
+    import_: Metered = Field(alias="import")
+    export: Metered
+
+
+class SoFarEntry(MeteredEntry):
+    """Of the billing year under way."""
+
+    until: Day
+    """Day of the reading; not counted itself."""
+
+
+class NetMeteringEntry(Model):
+    """Over a year, each kWh fed in counts against one that was bought; export says what more than that earns."""
+
+    last_bill: MeteredEntry
+    """Of a whole year: stands for the days that nobody measured, and for those to come."""
+    year_starts: DayOfYear = (1, 1)
+    """First day of the billing year. Default: 01-01."""
+    so_far: SoFarEntry | None = None
+    """Between the start of this billing year and the installation, read off the meter."""
+    subtract: Fee = 0.0
+    """Kept back from each netted kWh, with VAT. Default: 0 EUR/kWh."""
+
+
 class TariffSection(Model):
     """What energy costs and earns."""
 
     import_: ImportTariff = Field(alias="import")
     export: ExportTariff
     capacity: CapacityEntry | None = None
+    net_metering: NetMeteringEntry | None = None
 
 
 class AggregatorSection(Model):

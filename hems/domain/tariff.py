@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from hems.domain.net_metering import NetMetering
+
 DAY_S = 86_400
 EVERY_DAY = tuple(range(7))
 EVERY_MONTH = tuple(range(1, 13))
@@ -94,6 +96,7 @@ class Tariff:
     fallback_import_eur_per_kwh: float
     """Outside all windows, used where no market price is known at all."""
     capacity: CapacityTariff | None = None
+    net_metering: NetMetering | None = None
 
     @property
     def fallback_spot_eur_per_kwh(self) -> float:

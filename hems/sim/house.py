@@ -26,6 +26,7 @@ from hems.sim.faults import Fault
 from hems.sim.heat import HotWaterDraws, SimHeatPump
 from hems.sim.household import Household
 from hems.sim.meter import Held, PhasePower, SimMeter, Stretch
+from hems.sim.netting import billing_year
 from hems.sim.remembered import action_from, action_state, reading_from, reading_state
 from hems.sim.tariff import WallClock, counted_months
 from hems.sim.totals import Totals
@@ -115,6 +116,7 @@ class SimHouse:
         self._last: dict[DeviceId, Reading[Any]] = {}
         self._slot: int | None = None
         self._import_eur_per_kwh = self._export_eur_per_kwh = math.nan
+        self._billing_year = ""
 
     @property
     def at(self) -> datetime:
@@ -261,6 +263,8 @@ class SimHouse:
         needed = [self._import_eur_per_kwh, self._export_eur_per_kwh, *([outdoor_c] if self.heat_pumps else [])]
         if any(math.isnan(value) for value in needed):
             raise BadInputError(f"no price or no outdoor temperature at {self.at.isoformat()}: choose other days")
+        if (netting := self.site.tariff.net_metering) is not None:
+            self._billing_year = billing_year(netting, self.at, self.site.zone).isoformat()
         self._slot = slot
 
     def _expire(self) -> None:
@@ -315,6 +319,11 @@ class SimHouse:
             import_eur_per_kwh=self._import_eur_per_kwh,
             export_eur_per_kwh=self._export_eur_per_kwh,
         )
+        if (netting := self.site.tariff.net_metering) is not None:
+            lost_eur = self._import_eur_per_kwh - netting.fee_eur_per_kwh - self._export_eur_per_kwh
+            totals.book_netting(
+                self._billing_year, stretch.grid_power_w, seconds=stretch.seconds, lost_eur_per_kwh=lost_eur
+            )
         for pv in self.pv.values():
             totals.curtailed_wh += (pv.available_w + pv.power_w) * hours
         for battery in self.batteries.values():
