@@ -18,6 +18,7 @@ from hems.domain.plan import Plan
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, PhaseValues
 from hems.domain.problem import (
     BatteryInput,
+    CarbonInput,
     CarInput,
     CarTarget,
     ChargeMode,
@@ -106,9 +107,21 @@ def pose(
         circuits=_circuits(state, outlook.grid),
         peaks=peaks_of(site, outlook),
         netting=netting,
+        carbon=_carbon(site, grid),
         change_cost_eur=CHANGE_COST_EUR,
         announced_gap_eur=0.0 if announced is None else announced.gap_eur,
         known_price_slots=outlook.published_count,
+    )
+
+
+def _carbon(site: Site, grid: SlotGrid) -> CarbonInput | None:
+    """Emissions by the clock; None where the household does not price them."""
+    carbon = site.tariff.carbon
+    if carbon is None:
+        return None
+    starts = (at.astimezone(site.zone) for at in grid.starts())
+    return CarbonInput(
+        intensity_g_per_kwh=tuple(map(carbon.intensity_g_per_kwh, starts)), price_eur_per_kg=carbon.price_eur_per_kg
     )
 
 

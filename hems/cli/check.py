@@ -143,6 +143,12 @@ def _prices(site: Site) -> list[str]:
         lines.append(f"highest quarter hour of each month: {capacity.price_eur_per_kw:.4g} EUR/kW{least}, {counted}")
     if (rule := tariff.net_metering) is not None:
         lines += _net_metering(rule)
+    if (carbon := tariff.carbon) is not None:
+        timed = [f"{each.intensity_g_per_kwh:g} g/kWh {_window(each.window)}; else " for each in carbon.windows]
+        lines.append(
+            f"CO2 of bought energy counts {carbon.price_eur_per_kg:.4g} EUR/kg: {''.join(timed)}"
+            f"{carbon.otherwise_g_per_kwh:g} g/kWh"
+        )
     return lines
 
 

@@ -179,6 +179,15 @@ Energy = Annotated[float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1
 """Above 0 [Wh]."""
 Heat = Annotated[float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1000"}, example="6 kWh", minimum=0)]
 """0 or more [Wh]."""
+PricePerMass = Annotated[
+    float,
+    Quantity(noun="a price of CO2", units={"EUR/kg": "1", "EUR/t": "0.001"}, example="100 EUR/t", minimum=0),
+]
+"""0 or more [EUR/kg]."""
+Intensity = Annotated[
+    float, Quantity(noun="an amount of CO2 per energy", units={"g/kWh": "1"}, example="320 g/kWh", minimum=0)
+]
+"""0 or more [g/kWh]."""
 Metered = Annotated[
     float, Quantity(noun="an energy", units={"kWh": "1000", "MWh": "1000000"}, example="3500 kWh", minimum=0)
 ]

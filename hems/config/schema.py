@@ -32,8 +32,19 @@ from hems.config.fields import (
     TimeZone,
     Version,
 )
-from hems.config.quantity import Current, Fee, Metered, Power, PowerLimit, Price, PricePerPower, Ratio
-from hems.config.times import Day, DayOfYear, PricePart, TimedPriceEntry, WindowEntry
+from hems.config.quantity import (
+    Current,
+    Fee,
+    Intensity,
+    Metered,
+    Power,
+    PowerLimit,
+    Price,
+    PricePerMass,
+    PricePerPower,
+    Ratio,
+)
+from hems.config.times import Day, DayOfYear, IntensityWindowEntry, PricePart, TimedPriceEntry, WindowEntry
 from hems.domain.wiring import OCPP_PORT
 
 
@@ -209,6 +220,16 @@ class NetMeteringEntry(Model):
     """Kept back from each netted kWh, with VAT. Default: 0 EUR/kWh."""
 
 
+class Co2Entry(Model):
+    """What avoiding CO2 of bought energy is worth to the household; nobody bills it."""
+
+    price: PricePerMass
+    intensity: Intensity
+    """Of the grid's energy whenever no window fits, as the grid operator or the supplier publishes it."""
+    windows: tuple[IntensityWindowEntry, ...] = ()
+    """Times with another one; the first that fits counts. Default: none."""
+
+
 class TariffSection(Model):
     """What energy costs and earns."""
 
@@ -216,6 +237,7 @@ class TariffSection(Model):
     export: ExportTariff
     capacity: CapacityEntry | None = None
     net_metering: NetMeteringEntry | None = None
+    co2: Co2Entry | None = None
 
 
 class AggregatorSection(Model):

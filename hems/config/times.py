@@ -9,7 +9,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Validato
 from pydantic_core import CoreSchema, core_schema
 
 from hems.config.fields import Model, Scalar
-from hems.config.quantity import PRICE, Price, quoted, refusal
+from hems.config.quantity import PRICE, Intensity, Price, quoted, refusal
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -115,6 +115,12 @@ class PriceWindowEntry(WindowEntry):
     """A price and when it is in force."""
 
     price: Price
+
+
+class IntensityWindowEntry(WindowEntry):
+    """CO2 of the grid's energy and when it is so."""
+
+    intensity: Intensity
 
 
 class TimedPriceEntry(Model):

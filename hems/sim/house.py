@@ -28,7 +28,7 @@ from hems.sim.household import Household
 from hems.sim.meter import Held, PhasePower, SimMeter, Stretch
 from hems.sim.netting import billing_year
 from hems.sim.remembered import action_from, action_state, reading_from, reading_state
-from hems.sim.tariff import WallClock, counted_months
+from hems.sim.tariff import WallClock, carbon_intensity, counted_months
 from hems.sim.totals import Totals
 
 STRETCH_MAX_S = 60
@@ -77,8 +77,10 @@ class SimHouse:
         self._start_mono_s = start_mono_s
         self._start_unix_s = round(unix_s(start_at))
         self._first_slot = data.slot_index(start_at)
-        capacity = site.tariff.capacity
-        self._counting = None if capacity is None else counted_months(capacity, WallClock.of(data.grid, site.zone))
+        capacity, carbon = site.tariff.capacity, site.tariff.carbon
+        clock = WallClock.of(data.grid, site.zone)
+        self._intensity = None if carbon is None else carbon_intensity(carbon, clock)
+        self._counting = None if capacity is None else counted_months(capacity, clock)
         self.household = Household(site=site, data=data, seed=seed)
         self.meter = SimMeter(site.meter, self.household, start_unix_s=self._start_unix_s, latency_s=meter_latency_s)
         self.pv = {plant.id: SimPv(plant) for plant in site.pv}
@@ -324,6 +326,9 @@ class SimHouse:
             totals.book_netting(
                 self._billing_year, stretch.grid_power_w, seconds=stretch.seconds, lost_eur_per_kwh=lost_eur
             )
+        if self._intensity is not None and self._slot is not None:
+            bought_kwh = max(0.0, stretch.grid_power_w) * hours / 1000
+            totals.co2_g += bought_kwh * float(self._intensity[self._slot])
         for pv in self.pv.values():
             totals.curtailed_wh += (pv.available_w + pv.power_w) * hours
         for battery in self.batteries.values():

@@ -52,6 +52,7 @@ def figures(loop: ClosedLoop, *, end_eur: float) -> dict[str, Any]:
         "end_correction_eur": round(end_eur, 4),
         "import_wh": round(totals.import_wh, 1),
         "export_wh": round(totals.export_wh, 1),
+        "co2_kg": None if site.tariff.carbon is None else round(totals.co2_g / 1000, 2),
         "peak_import_w": round(totals.peak_import_w, 1),
         "unmet_car_wh": round(totals.unmet_car_wh, 1),
         "pending_car_wh": round(pending_car_wh(loop.house), 1),

@@ -39,6 +39,8 @@ class Totals:
     """Per circuit: seconds in which any phase carried more than the rated current."""
     month_peaks_w: dict[str, float] = field(default_factory=dict)
     """Highest quarter hour that a capacity tariff counts, by months since January 1970."""
+    co2_g: float = 0.0
+    """Of what was imported, where the site says how much a kWh emits."""
     slot_import_wh: float = 0.0
     """Import of the quarter hour under way."""
     last_import_w: float = 0.0

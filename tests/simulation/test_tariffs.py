@@ -11,12 +11,21 @@ import pytest
 
 from hems.domain.net_metering import GridEnergy, NetMetering
 from hems.domain.site import Site
-from hems.domain.tariff import CapacityTariff, PriceFormula, PriceWindow, Tariff, TimedPrice, TimeWindow
+from hems.domain.tariff import (
+    CapacityTariff,
+    CarbonPrice,
+    IntensityWindow,
+    PriceFormula,
+    PriceWindow,
+    Tariff,
+    TimedPrice,
+    TimeWindow,
+)
 from hems.runtime.planner import WorkerPlanner
 from hems.runtime.worker_process import spawn
 from hems.sim.days import deliverable_wh
 from hems.sim.report import end_correction_eur, figures
-from hems.sim.tariff import WallClock, household_prices
+from hems.sim.tariff import WallClock, carbon_intensity, household_prices
 from tests.simulation.closed_loop import loop_of, two_weeks
 from tests.support.houses import BATTERY, home_a
 from tests.support.simulated import START_AT
@@ -45,7 +54,7 @@ def priced(site: Site, tariff: Tariff) -> Site:
 
 
 def battery_energy_wh(site: Site, *, days: int) -> Mapping[str, float]:
-    """Energy into (positive) and out of the battery by the rate in force, of a run with the plan."""
+    """Energy into and out of the battery by what a bought kWh costs, its emissions too, of a run with the plan."""
     data = two_weeks(site, days=days + 4)
     clock = WallClock.of(data.grid, site.zone)
     own = household_prices(site.tariff.import_formula, None, clock)
@@ -55,6 +64,8 @@ def battery_energy_wh(site: Site, *, days: int) -> Mapping[str, float]:
         export_eur_per_kwh=household_prices(site.tariff.export_formula, None, clock),
         spot_eur_per_kwh=None,
     )
+    if site.tariff.carbon is not None:
+        own = own + carbon_intensity(site.tariff.carbon, clock) / 1000 * site.tariff.carbon.price_eur_per_kg
     found: dict[str, Any] = {}
     with closing(WorkerPlanner(spawn)) as planner:
         loop, house = loop_of("plan", data, start_at=START_AT + timedelta(hours=11), site=site, planner=planner)
@@ -84,6 +95,30 @@ def test_the_battery_follows_the_windows_of_a_contract_and_rests_at_one_price(wi
         assert moved_wh["out of at 0.40"] > 4_000, moved_wh
     else:
         assert bought_wh < 500, moved_wh
+
+
+def test_at_one_price_the_battery_follows_the_emissions_that_the_household_prices() -> None:
+    site = home_a()
+    flat = PriceFormula(factor_ratio=0.0, add_eur_per_kwh=0.30)
+    carbon = CarbonPrice(
+        price_eur_per_kg=0.5,
+        otherwise_g_per_kwh=300.0,
+        windows=(
+            IntensityWindow(window=NIGHT, intensity_g_per_kwh=100.0),
+            IntensityWindow(window=EVENING, intensity_g_per_kwh=500.0),
+        ),
+    )
+    tariff = Tariff(
+        import_formula=flat,
+        export_formula=replace(flat, add_eur_per_kwh=0.05),
+        area=None,
+        fallback_import_eur_per_kwh=0.30,
+        carbon=carbon,
+    )
+    moved_wh = battery_energy_wh(without_sun_and_car(priced(site, tariff)), days=3)
+    bought_wh = sum(wh for way, wh in moved_wh.items() if way.startswith("into"))
+    assert moved_wh["into at 0.35"] > 0.95 * bought_wh > 5_000, moved_wh
+    assert moved_wh["out of at 0.55"] > 4_000, moved_wh
 
 
 @pytest.mark.timeout(300)

@@ -16,9 +16,10 @@ from hems.domain.forecast import Forecast
 from hems.domain.net_metering import GridEnergy, NetMetering
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.plan import Origin, Plan
-from hems.domain.problem import NettingInput, PlanningProblem
+from hems.domain.problem import CarbonInput, NettingInput, PlanningProblem
 from hems.domain.reading import CarState
 from hems.domain.site import Site
+from hems.domain.tariff import CarbonPrice, IntensityWindow, TimeWindow
 from hems.domain.time import SlotGrid
 from hems.planning.answer import PlanAnswer
 from hems.planning.check import violations
@@ -99,6 +100,18 @@ def test_a_net_metered_year_makes_its_prices_and_says_where_the_horizon_may_use_
     surplus = posed(site, House(), replace(outlook(), year_balance_wh=-2_000.0))
     assert surplus.import_price_eur_per_kwh == pytest.approx((0.06,) * 4)
     assert surplus.batteries[0].terminal_value_eur_per_kwh == pytest.approx(TERMINAL_VALUE_RATIO * 0.06)
+
+
+def test_emissions_are_posed_by_the_clock_of_the_house():
+    carbon = CarbonPrice(
+        price_eur_per_kg=0.1,
+        otherwise_g_per_kwh=300.0,
+        windows=(IntensityWindow(window=TimeWindow(start_s=int(13.5 * 3600)), intensity_g_per_kwh=500.0),),
+    )
+    site = replace(home_a(), tariff=replace(home_a().tariff, carbon=carbon))
+    problem = posed(site, House(), outlook())  # from 13:00 in Amsterdam on
+    assert problem.carbon == CarbonInput(intensity_g_per_kwh=(300.0, 300.0, 500.0, 500.0), price_eur_per_kg=0.1)
+    assert posed(home_a(), House(), outlook()).carbon is None
 
 
 def test_a_device_that_does_not_answer_is_not_planned_with():

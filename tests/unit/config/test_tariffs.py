@@ -135,6 +135,51 @@ def test_net_metering_has_a_year_s_bill_and_what_was_read_off_the_meter() -> Non
     assert site_of(CAPACITY + shortest).tariff.net_metering == NetMetering(ordinary_year=bill)
 
 
+CO2 = """  co2:
+    price: 100 EUR/t
+    intensity: 320 g/kWh
+    windows:
+      - {intensity: 180 g/kWh, time: "11:00-16:00", months: apr-sep}
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "intensity"),
+    [
+        ("2024-07-03T08:59", 320.0),  # 10:59 in summer
+        ("2024-07-03T09:00", 180.0),
+        ("2024-07-03T14:00", 320.0),
+        ("2024-01-03T11:00", 320.0),
+    ],
+)
+def test_co2_has_a_price_and_an_amount_by_the_clock(at: str, intensity: float) -> None:
+    site = site_of(CAPACITY + CO2)
+
+    assert site_of(CAPACITY).tariff.carbon is None
+    assert site.tariff.carbon is not None
+    assert site.tariff.carbon.price_eur_per_kg == pytest.approx(0.1)
+    assert site.tariff.carbon.intensity_g_per_kwh(utc(at).astimezone(site.zone)) == intensity
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "words"),
+    [
+        ("100 EUR/t", "100 EUR", "tariff.co2.price", 'use EUR/kg or EUR/t, for example "100 EUR/t"'),
+        ("    intensity: 320 g/kWh\n", "", "tariff.co2", '"intensity" is missing'),
+        ("180 g/kWh", "180", "tariff.co2.windows[1].intensity", "needs a unit"),
+        ("windows:", "window:", "tariff.co2.window", 'did you mean "windows"?'),
+    ],
+)
+def test_a_slip_in_co2_is_one_error_at_its_place(before: str, after: str, place: str, words: str) -> None:
+    assert before in CO2
+    text = SITE + CAPACITY + CO2.replace(before, after)
+
+    (finding,) = check_text(text, "a.yaml").findings
+
+    assert finding.path == place
+    assert words in finding.sentence
+
+
 @pytest.mark.parametrize(
     ("before", "after", "place", "words"),
     [
@@ -210,6 +255,10 @@ def test_a_slip_is_one_error_at_its_place(before: str, after: str, place: str, w
         (
             CAPACITY + NET_METERING,
             "years from 1 jul: fed in up to what is bought earns the import price less 0.03 EUR/kWh",
+        ),
+        (
+            CAPACITY + CO2,
+            "CO2 of bought energy counts 0.1 EUR/kg: 180 g/kWh 11:00-16:00 apr, may, jun, jul, aug, sep",
         ),
         (CAPACITY + NET_METERING, "an ordinary year buys 3500 kWh and feeds in 2900 kWh"),
         (CAPACITY + NET_METERING, "640 kWh bought and 1210 kWh fed in before 2026-09-15"),
