@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from hems.domain.command import Command
 from hems.domain.flex import Envelope, Refusal, Setpoint, TelemetryMinute
+from hems.domain.forecast_view import ForecastViews
 from hems.domain.learned import LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.prediction import PredictionRequest
@@ -350,6 +351,10 @@ class House(Protocol):
             BadInputError: there is no such override in force.
             OperatingError: the disk does not take it now; nothing was changed.
         """
+        ...
+
+    def forecasts(self) -> ForecastViews:
+        """How good the forecasts of the last days were, and what those of now do without."""
         ...
 
     def learned(self) -> LearnedViews:

@@ -18,6 +18,7 @@ from hems.app.commitments import Commitments, Progress
 from hems.app.flex_desk import FlexDesk
 from hems.app.house import TICK_S, RunningHouse
 from hems.app.image import ImageKeeper
+from hems.app.judging import Judging
 from hems.app.knowing import Knowing
 from hems.app.learning import Learning
 from hems.app.market import Market
@@ -141,6 +142,7 @@ class Daemon:
             new_id=self._new_id,
         )
         self.house.learning = self._learning()
+        self.house.judging = Judging(site, history=parts.store.history, offload=parts.disk, clock=clock)
         self.house.flex = FlexDesk(
             site,
             clock=clock,
@@ -196,6 +198,7 @@ class Daemon:
             inner.start(name, task)
         inner.start("planner", self.planner.run)
         inner.start("learning", self.house.learning.run)
+        inner.start("judging", self.house.judging.run)
         if self.session is not None:
             inner.start("aggregator", self.session.run)
         if parts.page is not None:

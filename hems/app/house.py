@@ -13,6 +13,7 @@ from functools import partial
 from hems.app.commitments import Progress
 from hems.app.flex_desk import FlexDesk
 from hems.app.image import ImageKeeper
+from hems.app.judging import Judging
 from hems.app.keeping import kept_of
 from hems.app.knowing import Knowing
 from hems.app.learning import Learning
@@ -34,6 +35,7 @@ from hems.domain.command import Limit, ProductionLimit
 from hems.domain.decision import DecisionEpisode
 from hems.domain.events import Event
 from hems.domain.flex import Envelope, TelemetryMinute
+from hems.domain.forecast_view import ForecastViews
 from hems.domain.learned import LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.reading import CarState, Image
@@ -129,6 +131,7 @@ class RunningHouse:
         self.overrides: Overrides
         self.flex: FlexDesk
         self.learning: Learning
+        self.judging: Judging
 
     def report(self, device_id: DeviceId, reading: DeviceReading) -> None:
         """Take a reading; a telegram of the grid meter is followed by a tick at once."""
@@ -250,6 +253,11 @@ class RunningHouse:
     def envelope(self) -> Envelope | None:
         """What is promised now."""
         return self.flex.envelope()
+
+    def forecasts(self) -> ForecastViews:
+        """As :meth:`hems.ports.House.forecasts`."""
+        predicted = None if self._planned is None else self._planned.predicted
+        return self.judging.views(None if predicted is None else predicted.prediction)
 
     async def quote(self, *, device_id: DeviceId, until_at: datetime) -> Quote:
         """As :meth:`hems.ports.House.quote`."""

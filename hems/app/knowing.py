@@ -1,13 +1,15 @@
 """What the house knows at a moment: its own past, published prices, weather. In memory, loaded from disk at start."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hems.app.measuring import Means, Recent
 from hems.app.month_peak import MonthPeak
-from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, expected_cars_at, prices_on
+from hems.app.outlook import MEMORY_SLOTS, Known, Prices, cars_at, expected_cars_at, horizon_at, prices_on
 from hems.app.plan_view import PAST_SLOTS, Measured
 from hems.app.recorder import GRID, LOAD, SKY, level_series, power_series, sun_series
+from hems.app.year_balance import YearBalance, settled
 from hems.control.estimate import DEVICE_AGE_MAX_S, Estimate
 from hems.domain.forecast import SlotHistory
 from hems.domain.prediction import Coordinates
@@ -59,6 +61,7 @@ class Knowing:
         self._series: dict[str, Recent] = {}
         self._sessions: dict[DeviceId, list[ChargingSession]] = {}
         self._peak = MonthPeak(site)
+        self._balance = YearBalance(site)
         self._priced: tuple[datetime, PublishedPrices | None, Prices] | None = None
 
     def load(self, history: History, now_at: datetime) -> dict[DeviceId, datetime]:
@@ -78,7 +81,18 @@ class Knowing:
         drawn = self._series[GRID]
         for index, power_w in enumerate(drawn.values):
             self._note_peak(drawn.start_at + timedelta(seconds=SLOT_S * index), power_w)
+        self._load_year(history, end_at)
         return self._load_sessions(history, now_at)
+
+    def _load_year(self, history: History, end_at: datetime) -> None:
+        """What was measured since the begin of the billing year, where the contract nets it."""
+        rule = self._site.tariff.net_metering
+        if rule is None:
+            return
+        begin_at, _ = rule.year_of(end_at, self._site.zone)
+        for index, power_w in enumerate(history.slots(GRID, begin_at, end_at)):
+            if power_w is not None:
+                self._balance.note(begin_at + timedelta(seconds=SLOT_S * index), power_w)
 
     def _load_sessions(self, history: History, now_at: datetime) -> dict[DeviceId, datetime]:
         still_there: dict[DeviceId, datetime] = {}
@@ -117,6 +131,8 @@ class Knowing:
         """A quarter hour has ended."""
         self._put(GRID, means.start_at, means.grid_power_w)
         self._note_peak(means.start_at, means.grid_power_w)
+        if means.grid_power_w is not None:
+            self._balance.note(means.start_at, means.grid_power_w)
         self._put(LOAD, means.start_at, means.load_power_w)
         self._put(SKY, means.start_at, means.ghi_wm2)
         for device_id, power_w in means.device_power_w.items():
@@ -153,6 +169,7 @@ class Knowing:
             place=self._place,
             ghi_wm2=self._light(now),
             month_peak_w=self.month_peak_w(now),
+            year_balance_wh=self.year_balance_wh(now),
             heat={pump.id: self._history(power_series(pump.id), now) for pump in self._site.heat_pumps},
         )
 
@@ -160,16 +177,35 @@ class Knowing:
         """Highest quarter hour of this month that a capacity tariff counts, so far; 0 without one [W]."""
         return self._peak.at(now.at)
 
+    def year_balance_wh(self, now: Now) -> float | None:
+        """As :attr:`hems.domain.outlook.Outlook.year_balance_wh`."""
+        return self._balance.at(horizon_at(now))
+
     def priced(self, now: Now) -> Prices:
         """Household prices from the present slot on; worked out once for each slot and each publication."""
         start_at, spot = floor_to(now.at, SLOT_S), self._spot()
         if self._priced is None or self._priced[0] != start_at or self._priced[1] is not spot:
             grid = SlotGrid(start_at=start_at, count=PRICED_SLOTS)
-            self._priced = (start_at, spot, prices_on(self._site, spot, grid, now))
+            self._priced = (start_at, spot, self._settled(prices_on(self._site, spot, grid, now), now))
         return self._priced[2]
+
+    def _settled(self, prices: Prices, now: Now) -> Prices:
+        """Prices as the plan has them: what a kWh costs and earns once the billing year is settled."""
+        buy, sell = settled(
+            self._site, self.year_balance_wh(now), prices.import_eur_per_kwh, prices.export_eur_per_kwh
+        )  # fmt: skip
+        return replace(prices, import_eur_per_kwh=buy, export_eur_per_kwh=sell)
 
     def price_source(self, now: Now) -> str:
         """Where the present prices come from, in words."""
+        balance_wh = self.year_balance_wh(now)
+        if balance_wh is None:
+            return self._contract_source(now)
+        more, less = ("bought", "fed in") if balance_wh >= 0 else ("fed in", "bought")
+        about = f"about {abs(balance_wh) / 1000:.0f} kWh more {more} than {less} this year"
+        return f"{self._contract_source(now)}, net metered: {about}"
+
+    def _contract_source(self, now: Now) -> str:
         if self._site.tariff.area is None:
             by_clock = self._site.tariff.import_formula.timed
             return "prices of the contract by time of day" if by_clock else "fixed price of the contract"
@@ -189,20 +225,25 @@ class Knowing:
         spots = [None if spot is None else spot.at(start_at) for start_at in grid.starts()]
         if self._site.tariff.area is None:
             spots = [0.0] * grid.count
+        balance_wh = self.year_balance_wh(now)
+        prices = [self._settled_at(each, at, balance_wh) for each, at in zip(spots, grid.starts(), strict=True)]
         return Measured(
             grid_power_w=self._past(GRID, grid),
             load_power_w=self._past(LOAD, grid),
-            import_eur_per_kwh=[
-                None if each is None else round(self._site.import_price_eur_per_kwh(each, at), 4)
-                for each, at in zip(spots, grid.starts(), strict=True)
-            ],
-            export_eur_per_kwh=[
-                None if each is None else round(self._site.export_price_eur_per_kwh(each, at), 4)
-                for each, at in zip(spots, grid.starts(), strict=True)
-            ],
+            import_eur_per_kwh=[buy for buy, _ in prices],
+            export_eur_per_kwh=[sell for _, sell in prices],
             device_power_w={each.id: self._past(power_series(each.id), grid) for each in self._site.controllables},
             level_pct={each.id: self._past(level_series(each.id), grid) for each in self._site.batteries},
         )
+
+    def _settled_at(
+        self, spot_eur: float | None, at: datetime, balance_wh: float | None
+    ) -> tuple[float, float] | tuple[None, None]:
+        if spot_eur is None:
+            return None, None
+        buy, sell = self._site.import_price_eur_per_kwh(spot_eur, at), self._site.export_price_eur_per_kwh(spot_eur, at)
+        (buy,), (sell,) = settled(self._site, balance_wh, (buy,), (sell,))
+        return round(buy, 4), round(sell, 4)
 
     def _note_peak(self, start_at: datetime, grid_power_w: float | None) -> None:
         if grid_power_w is not None:

@@ -89,10 +89,18 @@ class Learning:
                 count=measured.count,
                 since_at=measured.since_at,
                 learned_at=now_at,
+                hours_ratio=measured.hours_ratio,
             )
             before = known.get(fresh.key)
             if before is not None:
-                fresh = replace(fresh, used=before.used, declined=before.declined, by=before.by)
+                fresh = replace(
+                    fresh,
+                    used=before.used,
+                    declined=before.declined,
+                    by=before.by,
+                    used_hours_ratio=before.used_hours_ratio,
+                    declined_hours_ratio=before.declined_hours_ratio,
+                )
             self._shelf.put(fresh.key, fresh)
 
     def facts(self) -> tuple[LearnedFact, ...]:
@@ -112,8 +120,13 @@ class Learning:
         if known is None:
             raise BadInputError(f'nothing was learned of "{key}"')
         decided = replace(
-            known, used=known.value if use else None, declined=None if use else known.value, by=by
-        )  # fmt: skip
+            known,
+            used=known.value if use else None,
+            used_hours_ratio=known.hours_ratio if use else (),
+            declined=None if use else known.value,
+            declined_hours_ratio=() if use else known.hours_ratio,
+            by=by,
+        )
         if not await self._offload(lambda: put_or_leave(self._shelf, key, decided)):
             raise OperatingError("the disk does not take it now: nothing was changed, ask again")
         self._planned = planned_site(self._site, self.facts())
@@ -153,6 +166,7 @@ class Learning:
 def planned_site(site: Site, facts: tuple[LearnedFact, ...]) -> Site:
     """The site with what was agreed to in the place of what its file says; the very same where that is nothing."""
     used = {(each.device_id, each.fact): each.used for each in facts if each.used is not None}
+    used_hours = {each.device_id: each.used_hours_ratio for each in facts if each.used_hours_ratio}
     if not used:
         return site
 
@@ -178,7 +192,11 @@ def planned_site(site: Site, facts: tuple[LearnedFact, ...]) -> Site:
                 time_constant_h=used.get((told.id, Fact.TIME_CONSTANT_H), room.time_constant_h),
             )
         if tank is not None:
-            tank = replace(tank, draw_wh_per_day=used.get((told.id, Fact.DRAW_WH_PER_DAY), tank.draw_wh_per_day))
+            tank = replace(
+                tank,
+                draw_wh_per_day=used.get((told.id, Fact.DRAW_WH_PER_DAY), tank.draw_wh_per_day),
+                draw_hours_ratio=used_hours.get(told.id, tank.draw_hours_ratio),
+            )
         return replace(told, room=room, tank=tank)
 
     return replace(
@@ -242,4 +260,9 @@ def _heat(
             zone=site.zone,
         )
         if draws is not None:
-            yield pump.id, Fact.DRAW_WH_PER_DAY, pump.tank.draw_wh_per_day, draws.draw_wh_per_day
+            yield (
+                pump.id,
+                Fact.DRAW_WH_PER_DAY,
+                pump.tank.draw_wh_per_day,
+                replace(draws.draw_wh_per_day, hours_ratio=draws.shares),
+            )

@@ -41,6 +41,8 @@ class Known:
     expected_cars: tuple[CarTask, ...] = ()
     month_peak_w: float = 0.0
     """Highest quarter hour of this month so far, where a capacity tariff counts it."""
+    year_balance_wh: float | None = None
+    """As :attr:`hems.domain.outlook.Outlook.year_balance_wh`."""
     heat: Mapping[DeviceId, SlotHistory] = field(default_factory=dict)
     """What each heat pump drew."""
     place: Coordinates | None = None
@@ -61,11 +63,16 @@ class Prices:
     """No market price is known: the fallback of the site file."""
 
 
+def horizon_at(now: Now) -> SlotGrid:
+    """The slots that are planned at a moment."""
+    return SlotGrid(start_at=floor_to(now.at, SLOT_S), count=HORIZON_SLOTS)
+
+
 def request_of(site: Site, known: Known, now: Now) -> PredictionRequest:
     """What is to be forecast for the next 48 hours, and all that may be known for it."""
     return PredictionRequest(
         issued_at=now.at,
-        grid=SlotGrid(start_at=floor_to(now.at, SLOT_S), count=HORIZON_SLOTS),
+        grid=horizon_at(now),
         timezone=site.zone.key,
         place=known.place,
         load=known.load,
@@ -82,7 +89,7 @@ def request_of(site: Site, known: Known, now: Now) -> PredictionRequest:
 
 def outlook_at(site: Site, known: Known, now: Now, prediction: Prediction | None = None) -> Outlook:
     """The outlook of this moment on the next 48 hours; forecasts of the standard library where none are given."""
-    grid = SlotGrid(start_at=floor_to(now.at, SLOT_S), count=HORIZON_SLOTS)
+    grid = horizon_at(now)
     prediction = prediction or predict(request_of(site, known, now))
     priced = prices_on(site, known.spot, grid, now)
     return Outlook(
@@ -96,6 +103,7 @@ def outlook_at(site: Site, known: Known, now: Now, prediction: Prediction | None
         expected_cars=known.expected_cars,
         heat=prediction.heat,
         month_peak_w=known.month_peak_w,
+        year_balance_wh=known.year_balance_wh,
         outdoor_c=None if known.outdoor is None or not site.heat_pumps else _steady(known.outdoor, grid),
     )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from hems.app.month_peak import peaks_of
 from hems.app.posing_heat import heat_input, running_from
+from hems.app.year_balance import marginal_prices
 from hems.control.estimate import FUSE_USE_RATIO, Estimate
 from hems.control.exchange import Ceiling, export_ceilings, import_ceilings
 from hems.control.headroom import FAST_METER_S, feed_in_power_w, plannable_power_w, static_reserve
@@ -17,6 +18,7 @@ from hems.domain.plan import Plan
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, PhaseValues
 from hems.domain.problem import (
     BatteryInput,
+    CarbonInput,
     CarInput,
     CarTarget,
     ChargeMode,
@@ -71,7 +73,7 @@ def pose(
     """
     site = state.site
     grid = outlook.grid
-    buy = outlook.import_price_eur_per_kwh
+    buy, sell, netting = marginal_prices(site, outlook)
     charging = {each.device_id: each for each in overrides if _charges(seen, each, now)}
     asked_w = [
         sum(override_power_w(state, each, outlook, slot, now) for each in charging.values())
@@ -86,7 +88,7 @@ def pose(
         issued_at=now.at,
         grid=grid,
         import_price_eur_per_kwh=buy,
-        export_price_eur_per_kwh=outlook.export_price_eur_per_kwh,
+        export_price_eur_per_kwh=sell,
         load_power_w=tuple(map(sum, zip(own_w, asked_w, strict=True))),
         import_power_max_w=_import_max_w(state, imports, own_w, asked_w),
         export_power_max_w=(_least_w(exports, LimitRule.CONNECTION_EXPORT, feed_in_power_w(state)),) * grid.count,
@@ -104,9 +106,22 @@ def pose(
         heat=heat,
         circuits=_circuits(state, outlook.grid),
         peaks=peaks_of(site, outlook),
+        netting=netting,
+        carbon=_carbon(site, grid),
         change_cost_eur=CHANGE_COST_EUR,
         announced_gap_eur=0.0 if announced is None else announced.gap_eur,
         known_price_slots=outlook.published_count,
+    )
+
+
+def _carbon(site: Site, grid: SlotGrid) -> CarbonInput | None:
+    """Emissions by the clock; None where the household does not price them."""
+    carbon = site.tariff.carbon
+    if carbon is None:
+        return None
+    starts = (at.astimezone(site.zone) for at in grid.starts())
+    return CarbonInput(
+        intensity_g_per_kwh=tuple(map(carbon.intensity_g_per_kwh, starts)), price_eur_per_kg=carbon.price_eur_per_kg
     )
 
 

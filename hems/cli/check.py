@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hems.config import CheckResult, Severity, check_file
 from hems.config.times import MONTHS, WEEKDAYS
+from hems.domain.net_metering import NetMetering
 from hems.domain.power import VOLTAGE_V, Phase
 from hems.domain.site import (
     MAIN,
@@ -140,6 +141,27 @@ def _prices(site: Site) -> list[str]:
         least = f", {_kw(capacity.power_min_w)} at least" if capacity.power_min_w else ""
         counted = "; ".join(_window(each) for each in capacity.windows) or "always"
         lines.append(f"highest quarter hour of each month: {capacity.price_eur_per_kw:.4g} EUR/kW{least}, {counted}")
+    if (rule := tariff.net_metering) is not None:
+        lines += _net_metering(rule)
+    if (carbon := tariff.carbon) is not None:
+        timed = [f"{each.intensity_g_per_kwh:g} g/kWh {_window(each.window)}; else " for each in carbon.windows]
+        lines.append(
+            f"CO2 of bought energy counts {carbon.price_eur_per_kg:.4g} EUR/kg: {''.join(timed)}"
+            f"{carbon.otherwise_g_per_kwh:g} g/kWh"
+        )
+    return lines
+
+
+def _net_metering(rule: NetMetering) -> list[str]:
+    year, day = rule.ordinary_year, f"{rule.start_day} {MONTHS[rule.start_month - 1]}"
+    kept = f" less {rule.fee_eur_per_kwh:.4g} EUR/kWh" if rule.fee_eur_per_kwh else ""
+    lines = [
+        f"net metering, years from {day}: fed in up to what is bought earns the import price{kept}, the rest as export",
+        f"    an ordinary year buys {year.import_wh / 1000:.0f} kWh and feeds in {year.export_wh / 1000:.0f} kWh",
+    ]
+    if (told := rule.told) is not None:
+        counted = f"{told.import_wh / 1000:.0f} kWh bought and {told.export_wh / 1000:.0f} kWh fed in"
+        lines.append(f"    {counted} before {rule.told_until}")
     return lines
 
 

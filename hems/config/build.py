@@ -15,8 +15,9 @@ from hems.config.devices import (
     WiredEntry,
 )
 from hems.config.references import slug
-from hems.config.schema import DayAhead, Fixed, SiteFile, Source, TimeOfUse
+from hems.config.schema import Co2Entry, DayAhead, Fixed, NetMeteringEntry, SiteFile, Source, TimeOfUse
 from hems.config.times import TimedPriceEntry, WindowEntry
+from hems.domain.net_metering import GridEnergy, NetMetering
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase
 from hems.domain.site import (
     MAIN,
@@ -40,6 +41,8 @@ from hems.domain.tariff import (
     EVERY_DAY,
     EVERY_MONTH,
     CapacityTariff,
+    CarbonPrice,
+    IntensityWindow,
     PriceFormula,
     PriceWindow,
     Tariff,
@@ -219,6 +222,31 @@ def _tariff(file: SiteFile) -> Tariff:
             power_min_w=capacity.minimum,
             windows=tuple(_window(each) for each in capacity.windows),
         ),
+        net_metering=None if file.tariff.net_metering is None else _net_metering(file.tariff.net_metering),
+        carbon=None if file.tariff.co2 is None else _carbon(file.tariff.co2),
+    )
+
+
+def _carbon(entry: Co2Entry) -> CarbonPrice:
+    return CarbonPrice(
+        price_eur_per_kg=entry.price,
+        otherwise_g_per_kwh=entry.intensity,
+        windows=tuple(
+            IntensityWindow(window=_window(each), intensity_g_per_kwh=each.intensity) for each in entry.windows
+        ),
+    )
+
+
+def _net_metering(entry: NetMeteringEntry) -> NetMetering:
+    bill, so_far = entry.last_bill, entry.so_far
+    month, day = entry.year_starts
+    return NetMetering(
+        ordinary_year=GridEnergy(import_wh=bill.import_, export_wh=bill.export),
+        start_month=month,
+        start_day=day,
+        fee_eur_per_kwh=entry.subtract,
+        told=None if so_far is None else GridEnergy(import_wh=so_far.import_, export_wh=so_far.export),
+        told_until=None if so_far is None else so_far.until,
     )
 
 

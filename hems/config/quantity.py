@@ -179,6 +179,19 @@ Energy = Annotated[float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1
 """Above 0 [Wh]."""
 Heat = Annotated[float, Quantity(noun="an energy", units={"Wh": "1", "kWh": "1000"}, example="6 kWh", minimum=0)]
 """0 or more [Wh]."""
+PricePerMass = Annotated[
+    float,
+    Quantity(noun="a price of CO2", units={"EUR/kg": "1", "EUR/t": "0.001"}, example="100 EUR/t", minimum=0),
+]
+"""0 or more [EUR/kg]."""
+Intensity = Annotated[
+    float, Quantity(noun="an amount of CO2 per energy", units={"g/kWh": "1"}, example="320 g/kWh", minimum=0)
+]
+"""0 or more [g/kWh]."""
+Metered = Annotated[
+    float, Quantity(noun="an energy", units={"kWh": "1000", "MWh": "1000000"}, example="3500 kWh", minimum=0)
+]
+"""0 or more, as on a bill [Wh]."""
 Percent = Annotated[float, _PERCENT]
 """0 to 100 [%]."""
 PercentBand = Annotated[Band, _PERCENT]
@@ -216,6 +229,8 @@ Volume = Annotated[float, Quantity(noun="a volume", units={"l": "1", "m3": "1000
 PRICE: Final = Quantity(noun="a price", units=_PRICE_UNITS, example="0.21 EUR/kWh")
 Price = Annotated[float, PRICE]
 """Of either sign: market prices and tax credits are below zero at times [EUR/kWh]."""
+Fee = Annotated[float, Quantity(noun="a price", units=_PRICE_UNITS, example="0.02 EUR/kWh", minimum=0)]
+"""0 or more [EUR/kWh]."""
 PricePerPower = Annotated[
     float, Quantity(noun="a price per power", units={"EUR/kW": "1", "ct/kW": "0.01"}, example="4.20 EUR/kW", above=0)
 ]

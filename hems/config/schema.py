@@ -32,8 +32,19 @@ from hems.config.fields import (
     TimeZone,
     Version,
 )
-from hems.config.quantity import Current, Power, PowerLimit, Price, PricePerPower, Ratio
-from hems.config.times import PricePart, TimedPriceEntry, WindowEntry
+from hems.config.quantity import (
+    Current,
+    Fee,
+    Intensity,
+    Metered,
+    Power,
+    PowerLimit,
+    Price,
+    PricePerMass,
+    PricePerPower,
+    Ratio,
+)
+from hems.config.times import Day, DayOfYear, IntensityWindowEntry, PricePart, TimedPriceEntry, WindowEntry
 from hems.domain.wiring import OCPP_PORT
 
 
@@ -182,12 +193,51 @@ class CapacityEntry(Model):
     """When quarter hours count. Default: always."""
 
 
+class MeteredEntry(Model):
+    """What the meter counted."""
+
+    import_: Metered = Field(alias="import")
+    export: Metered
+
+
+class SoFarEntry(MeteredEntry):
+    """Of the billing year under way."""
+
+    until: Day
+    """Day of the reading; not counted itself."""
+
+
+class NetMeteringEntry(Model):
+    """Over a year, each kWh fed in counts against one that was bought; export says what more than that earns."""
+
+    last_bill: MeteredEntry
+    """Of a whole year: stands for the days that nobody measured, and for those to come."""
+    year_starts: DayOfYear = (1, 1)
+    """First day of the billing year. Default: 01-01."""
+    so_far: SoFarEntry | None = None
+    """Between the start of this billing year and the installation, read off the meter."""
+    subtract: Fee = 0.0
+    """Kept back from each netted kWh, with VAT. Default: 0 EUR/kWh."""
+
+
+class Co2Entry(Model):
+    """What avoiding CO2 of bought energy is worth to the household; nobody bills it."""
+
+    price: PricePerMass
+    intensity: Intensity
+    """Of the grid's energy whenever no window fits, as the grid operator or the supplier publishes it."""
+    windows: tuple[IntensityWindowEntry, ...] = ()
+    """Times with another one; the first that fits counts. Default: none."""
+
+
 class TariffSection(Model):
     """What energy costs and earns."""
 
     import_: ImportTariff = Field(alias="import")
     export: ExportTariff
     capacity: CapacityEntry | None = None
+    net_metering: NetMeteringEntry | None = None
+    co2: Co2Entry | None = None
 
 
 class AggregatorSection(Model):

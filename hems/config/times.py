@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Annotated, Any, Final
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
 
 from hems.config.fields import Model, Scalar
-from hems.config.quantity import PRICE, Price, quoted, refusal
+from hems.config.quantity import PRICE, Intensity, Price, quoted, refusal
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -69,6 +70,38 @@ Months = Annotated[
 """January is 0."""
 
 
+def _day_of_year(text: str) -> tuple[int, int]:
+    # Of a year without 29 February: a billing year must begin every year.
+    day = _date_in(f"2001-{text}")
+    if day is None:
+        raise refusal(f'{quoted(text)} is not month and day of every year, for example "07-01" for 1 July')
+    return day.month, day.day
+
+
+def _day(text: str) -> date:
+    day = _date_in(text)
+    if day is None:
+        raise refusal(f'{quoted(text)} is not a date, for example "2026-09-15"')
+    return day
+
+
+def _date_in(text: str) -> date | None:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+DayOfYear = Annotated[
+    tuple[int, int],
+    Scalar(_day_of_year, {"type": "string", "pattern": r"^\d\d-\d\d$", "examples": ["07-01"]}),
+]
+"""Month and day."""
+Day = Annotated[date, Scalar(_day, {"type": "string", "format": "date", "examples": ["2026-09-15"]})]
+
+
 class WindowEntry(Model):
     """Times of the local week and year; what is not said is always."""
 
@@ -82,6 +115,12 @@ class PriceWindowEntry(WindowEntry):
     """A price and when it is in force."""
 
     price: Price
+
+
+class IntensityWindowEntry(WindowEntry):
+    """CO2 of the grid's energy and when it is so."""
+
+    intensity: Intensity
 
 
 class TimedPriceEntry(Model):

@@ -19,8 +19,9 @@ class Moment:
 
     @property
     def buy_at(self) -> float:
-        """Import price [EUR/kWh]."""
-        return self.plan.import_price_eur_per_kwh[self.slot]
+        """Import price, with what its emissions cost [EUR/kWh]."""
+        carbon = self.plan.carbon_price_eur_per_kwh
+        return self.plan.import_price_eur_per_kwh[self.slot] + (carbon[self.slot] if carbon else 0.0)
 
     @property
     def sell_at(self) -> float:

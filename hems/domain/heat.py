@@ -13,6 +13,17 @@ DRAW_SHARES = ((6.5, 8.5, 0.40), (8.5, 18.0, 0.15), (18.0, 22.0, 0.45))
 """Hot water by local hour of day: from, to, share of the day's draw."""
 
 
+def ordinary_hours() -> tuple[float, ...]:
+    """Share of an ordinary day's hot water in each of its 24 hours."""
+    return tuple(
+        sum(
+            share * max(0.0, min(to_h, hour + 1) - max(from_h, hour)) / (to_h - from_h)
+            for from_h, to_h, share in DRAW_SHARES
+        )
+        for hour in range(24)
+    )
+
+
 def cop_ratio(pump: HeatPump, outdoor_c: float) -> float:
     """Heat per electricity at an outdoor temperature.
 
@@ -34,7 +45,9 @@ def tank_capacity_wh_per_k(tank: TankModel) -> float:
 
 
 def expected_draw_w(tank: TankModel, local_hour: float) -> float:
-    """Mean heat tapped at a local hour of an ordinary day [W]."""
+    """Mean heat tapped at a local hour of a day, ordinary or as the tank's was learned [W]."""
+    if tank.draw_hours_ratio:
+        return tank.draw_wh_per_day * tank.draw_hours_ratio[int(local_hour)]
     for from_h, to_h, share in DRAW_SHARES:
         if from_h <= local_hour < to_h:
             return tank.draw_wh_per_day * share / (to_h - from_h)

@@ -6,10 +6,16 @@ from enum import StrEnum
 from typing import ClassVar
 
 from hems.domain.documents import STRICT
+from hems.domain.heat import ordinary_hours
 from hems.domain.site import DeviceId
 
 WORTH_RATIO = 0.03
 """No plan gets better for less than this much of what it is made with, and nobody wants to be asked about it."""
+
+
+OTHER_HOURS_RATIO = 0.2
+"""From this part of a day's hot water on in other hours than planned, it is worth asking; of a simulated ordinary
+household what was learned in nine days and more is within 0.08 of it."""
 
 
 class Fact(StrEnum):
@@ -51,6 +57,8 @@ class Measured:
     """Measurements that speak: quarter hours, swings, windows or days; each estimator says which."""
     since_at: datetime
     """The oldest of them."""
+    hours_ratio: tuple[float, ...] = ()
+    """Of what goes by the time of day: share of each of 24 local hours, adding up to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,11 @@ class LearnedFact:
     """The value that it last refused."""
     by: str | None = None
     """Who decided last: a name or a role."""
+    hours_ratio: tuple[float, ...] = ()
+    """Of hot water: share of each of 24 local hours. It is agreed to and declined with the value."""
+    used_hours_ratio: tuple[float, ...] = ()
+    """Empty: plans go by the hours of ordinary households."""
+    declined_hours_ratio: tuple[float, ...] = ()
 
     @property
     def key(self) -> str:
@@ -89,10 +102,19 @@ class LearnedFact:
     def consent(self) -> Consent:
         """Where it stands."""
         least = max(self.doubt, WORTH_RATIO * self.planned)
-        if abs(self.value - self.planned) > least:
+        other_hours = apart_ratio(self.hours_ratio, self.used_hours_ratio) > OTHER_HOURS_RATIO
+        if abs(self.value - self.planned) > least or other_hours:
             refused = self.declined is not None and abs(self.value - self.declined) <= least
+            refused = refused and apart_ratio(self.hours_ratio, self.declined_hours_ratio) <= OTHER_HOURS_RATIO
             return Consent.DECLINED if refused else Consent.SUGGESTED
         return Consent.OBSERVING if self.used is None else Consent.IN_USE
+
+
+def apart_ratio(hours: tuple[float, ...], others: tuple[float, ...]) -> float:
+    """Part of a day that lies in other hours, 0..1; without ``others`` those of ordinary households count."""
+    if not hours:
+        return 0.0
+    return sum(abs(one - other) for one, other in zip(hours, others or ordinary_hours(), strict=True)) / 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,5 +59,7 @@ class Outlook:
     """Outdoor temperature per slot; None where nobody knows it."""
     month_peak_w: float = 0.0
     """Highest mean import of a quarter hour of this local month that a capacity tariff counts, so far."""
+    year_balance_wh: float | None = None
+    """Import less export with which a net-metered billing year is to end, without this horizon; None: not netted."""
     heat: Mapping[DeviceId, Forecast] = field(default_factory=dict)
     """What each heat pump will draw, from its past alone: for the hours in which nobody can plan it."""

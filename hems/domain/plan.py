@@ -271,6 +271,8 @@ class Plan:
     import_price_eur_per_kwh: Series
     export_price_eur_per_kwh: Series
     """The prices that the plan was made for; the tick acts by them."""
+    carbon_price_eur_per_kwh: Series = ()
+    """What emissions of an imported kWh cost besides; empty: they cost nothing."""
     grid_power_w: Series
     batteries: tuple[BatteryPlan, ...]
     cars: tuple[CarPlan, ...]

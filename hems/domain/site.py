@@ -220,6 +220,8 @@ class TankModel:
     loss_w_per_k: float
     draw_wh_per_day: float
     """Heat tapped on an ordinary day [Wh]."""
+    draw_hours_ratio: tuple[float, ...] = ()
+    """Share of it in each of 24 local hours; empty: as ordinary households do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from hems.domain.net_metering import NetMetering
+
 DAY_S = 86_400
 EVERY_DAY = tuple(range(7))
 EVERY_MONTH = tuple(range(1, 13))
@@ -84,6 +86,28 @@ class CapacityTariff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntensityWindow:
+    """Emissions of the grid's energy and when they are so."""
+
+    window: TimeWindow
+    intensity_g_per_kwh: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarbonPrice:
+    """What the household would pay to avoid emissions of energy that it buys. Nobody bills it."""
+
+    price_eur_per_kg: float
+    otherwise_g_per_kwh: float
+    windows: tuple[IntensityWindow, ...] = ()
+
+    def intensity_g_per_kwh(self, local: datetime) -> float:
+        """Emissions of the grid's energy at a moment of local time: the first window that fits counts."""
+        fitting = (each.intensity_g_per_kwh for each in self.windows if each.window.holds(local))
+        return next(fitting, self.otherwise_g_per_kwh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
     """What energy costs and earns."""
 
@@ -94,6 +118,8 @@ class Tariff:
     fallback_import_eur_per_kwh: float
     """Outside all windows, used where no market price is known at all."""
     capacity: CapacityTariff | None = None
+    net_metering: NetMetering | None = None
+    carbon: CarbonPrice | None = None
 
     @property
     def fallback_spot_eur_per_kwh(self) -> float:

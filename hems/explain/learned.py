@@ -2,6 +2,8 @@
 
 from hems.domain.learned import Consent, Fact, LearnedFact
 
+BUSY_RATIO = 1.5
+
 
 def sentence(fact: LearnedFact, name: str) -> str:
     """What was seen, then what becomes of it.
@@ -28,7 +30,16 @@ def _seen(fact: LearnedFact, name: str) -> str:
         case Fact.TIME_CONSTANT_H:
             return f"The house keeps most of its warmth for {value}{instead}."
         case Fact.DRAW_WH_PER_DAY:
-            return f"Your hot water takes {value} of heat a day{instead}."
+            return f"Your hot water takes {value} of heat a day{instead}{_mostly(fact.hours_ratio)}."
+
+
+def _mostly(hours: tuple[float, ...]) -> str:
+    """When most of it is taken: hours with half as much again as the mean one."""
+    busy = [hour for hour, share in enumerate(hours) if share >= BUSY_RATIO / len(hours)]
+    starts = [hour for hour in busy if hour - 1 not in busy]
+    ends = [hour + 1 for hour in busy if hour + 1 not in busy]
+    spans = [f"{start:02}:00 to {end:02}:00" for start, end in zip(starts, ends, strict=True)]
+    return f", most of it from {' and '.join(spans)}" if spans else ""
 
 
 def _end(fact: LearnedFact) -> str:

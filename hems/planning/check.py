@@ -28,7 +28,7 @@ from hems.planning.constraints.findings import TOLERANCES
 from hems.planning.outcome import unmet_wishes
 from hems.planning.plausible import plausible
 from hems.planning.reading import ON_W, on_off_slots
-from hems.planning.tariff import peak_power_w
+from hems.planning.tariff import carbon_price, peak_power_w
 
 COST_TOLERANCE_RATIO = 0.001
 COST_TOLERANCE_EUR = 0.0001
@@ -61,6 +61,8 @@ def _shape(problem: PlanningProblem, plan: Plan) -> Iterator[str]:
         yield "plan: its import prices are not those of the problem"
     if plan.export_price_eur_per_kwh != problem.export_price_eur_per_kwh:
         yield "plan: its export prices are not those of the problem"
+    if plan.carbon_price_eur_per_kwh != carbon_price(problem):
+        yield "plan: its price of emissions is not that of the problem"
     for name in ("batteries", "cars", "heat", "pv", "appliances", "inverters"):
         planned, given = getattr(plan, name), getattr(problem, name)
         if [each.device_id for each in planned] != [each.device_id for each in given]:

@@ -25,7 +25,7 @@ from hems.planning.constraints.findings import RANKS
 from hems.planning.constraints.inverter import inverter_power_w
 from hems.planning.purpose import purpose_of
 from hems.planning.reading import ON_W, appliance_power_w
-from hems.planning.tariff import cost_of, peak_power_w
+from hems.planning.tariff import carbon_price, cost_of, peak_power_w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,7 @@ def plan_of(
         reproducible=reproducible,
         import_price_eur_per_kwh=problem.import_price_eur_per_kwh,
         export_price_eur_per_kwh=problem.export_price_eur_per_kwh,
+        carbon_price_eur_per_kwh=carbon_price(problem),
         grid_power_w=grid_w,
         batteries=batteries,
         cars=cars,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hems.domain.plan import BatteryPlan, CarPlan, Cost, HeatPlan
-from hems.domain.problem import PlanningProblem
+from hems.domain.problem import PlanningProblem, Series
 from hems.planning.constraints import battery as batteries_of
 from hems.planning.constraints import car as cars_of
 from hems.planning.constraints import heat as heat_of
@@ -80,6 +80,14 @@ def peak_power_w(problem: PlanningProblem, grid_w: Sequence[float]) -> tuple[flo
             before_w = found[slot]
             found[slot] = level_w if before_w is None else min(before_w, level_w)
     return tuple(found)
+
+
+def carbon_price(problem: PlanningProblem) -> Series:
+    """What emissions of an imported kWh cost per slot; empty where they cost nothing [EUR/kWh]."""
+    carbon = problem.carbon
+    if carbon is None:
+        return ()
+    return tuple(each / 1000 * carbon.price_eur_per_kg for each in carbon.intensity_g_per_kwh)
 
 
 def _carbon_eur(problem: PlanningProblem, imported: Sequence[float]) -> float:

@@ -26,8 +26,9 @@ from hems.sim.faults import Fault
 from hems.sim.heat import HotWaterDraws, SimHeatPump
 from hems.sim.household import Household
 from hems.sim.meter import Held, PhasePower, SimMeter, Stretch
+from hems.sim.netting import billing_year
 from hems.sim.remembered import action_from, action_state, reading_from, reading_state
-from hems.sim.tariff import WallClock, counted_months
+from hems.sim.tariff import WallClock, carbon_intensity, counted_months
 from hems.sim.totals import Totals
 
 STRETCH_MAX_S = 60
@@ -76,8 +77,10 @@ class SimHouse:
         self._start_mono_s = start_mono_s
         self._start_unix_s = round(unix_s(start_at))
         self._first_slot = data.slot_index(start_at)
-        capacity = site.tariff.capacity
-        self._counting = None if capacity is None else counted_months(capacity, WallClock.of(data.grid, site.zone))
+        capacity, carbon = site.tariff.capacity, site.tariff.carbon
+        clock = WallClock.of(data.grid, site.zone)
+        self._intensity = None if carbon is None else carbon_intensity(carbon, clock)
+        self._counting = None if capacity is None else counted_months(capacity, clock)
         self.household = Household(site=site, data=data, seed=seed)
         self.meter = SimMeter(site.meter, self.household, start_unix_s=self._start_unix_s, latency_s=meter_latency_s)
         self.pv = {plant.id: SimPv(plant) for plant in site.pv}
@@ -115,6 +118,7 @@ class SimHouse:
         self._last: dict[DeviceId, Reading[Any]] = {}
         self._slot: int | None = None
         self._import_eur_per_kwh = self._export_eur_per_kwh = math.nan
+        self._billing_year = ""
 
     @property
     def at(self) -> datetime:
@@ -261,6 +265,8 @@ class SimHouse:
         needed = [self._import_eur_per_kwh, self._export_eur_per_kwh, *([outdoor_c] if self.heat_pumps else [])]
         if any(math.isnan(value) for value in needed):
             raise BadInputError(f"no price or no outdoor temperature at {self.at.isoformat()}: choose other days")
+        if (netting := self.site.tariff.net_metering) is not None:
+            self._billing_year = billing_year(netting, self.at, self.site.zone).isoformat()
         self._slot = slot
 
     def _expire(self) -> None:
@@ -315,6 +321,14 @@ class SimHouse:
             import_eur_per_kwh=self._import_eur_per_kwh,
             export_eur_per_kwh=self._export_eur_per_kwh,
         )
+        if (netting := self.site.tariff.net_metering) is not None:
+            lost_eur = self._import_eur_per_kwh - netting.fee_eur_per_kwh - self._export_eur_per_kwh
+            totals.book_netting(
+                self._billing_year, stretch.grid_power_w, seconds=stretch.seconds, lost_eur_per_kwh=lost_eur
+            )
+        if self._intensity is not None and self._slot is not None:
+            bought_kwh = max(0.0, stretch.grid_power_w) * hours / 1000
+            totals.co2_g += bought_kwh * float(self._intensity[self._slot])
         for pv in self.pv.values():
             totals.curtailed_wh += (pv.available_w + pv.power_w) * hours
         for battery in self.batteries.values():

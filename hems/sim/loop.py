@@ -13,6 +13,7 @@ from hems import wire
 from hems.app.month_peak import MonthPeak
 from hems.app.planning import PlanDesk
 from hems.app.posing import pose
+from hems.app.year_balance import MeasuredYear, YearBalance
 from hems.control import episodes
 from hems.control.estimate import estimate
 from hems.control.state import ControlState
@@ -87,6 +88,7 @@ class ClosedLoop:
         self._stopwatch = stopwatch
         self._cars_planned: frozenset[DeviceId] = frozenset()
         self._peak = MonthPeak(site)
+        self.balance = YearBalance(site)
 
     def run(self, until_elapsed_s: int) -> tuple[list[DecisionEpisode], list[Event]]:
         """Go on to a second of the run, and return the episodes that closed and the events on the way."""
@@ -101,7 +103,9 @@ class ClosedLoop:
                 self.house.apply(result.commands, self.house.mono_s)
             self.house.advance(self._step_s)
             if self.house.elapsed_s % SLOT_S == 0:
-                self._peak.note(self.house.at - timedelta(seconds=SLOT_S), self.house.totals.last_import_w)
+                start_at, totals = self.house.at - timedelta(seconds=SLOT_S), self.house.totals
+                self._peak.note(start_at, totals.last_import_w)
+                self.balance.note(start_at, totals.last_import_w - totals.last_export_w)
             self.checkers.after_step(self.house, self.state if self._managed else None)
         return closed, events
 
@@ -129,7 +133,9 @@ class ClosedLoop:
         assert self._desk is not None
         seen = estimate(self.state, image, now)
         announced = self.plan if self.plan is not None and self.plan.origin is Origin.SOLVER else None
-        outlook = replace(self._outlooks.at(now), month_peak_w=self._peak.at(now.at))
+        outlook = self._outlooks.at(now)
+        balance_wh = self.balance.at(outlook.grid)
+        outlook = replace(outlook, month_peak_w=self._peak.at(now.at), year_balance_wh=balance_wh)
         problem = pose(self.state, seen, outlook, (), now, announced=announced)
         started_s = self._stopwatch()
         decided = self._desk.replan(problem, self.plan, now)
@@ -157,6 +163,7 @@ class ClosedLoop:
 
     def snapshot(self) -> dict[str, Any]:
         """What the next sitting needs beside site, data and settings, as JSON."""
+        measured = self.balance.measured
         return {
             "house": self.house.state(),
             "control": json.loads(wire.fast_json(self.state)),
@@ -165,6 +172,7 @@ class ClosedLoop:
             "cars_planned": sorted(self._cars_planned),
             "cars_seen": None if self._outlooks is None else self._outlooks.state(),
             "month_peak": [*self._peak.month, self._peak.import_power_w],
+            "year_balance": None if measured is None else json.loads(wire.fast_json(measured)),
             "checkers": self.checkers.state(),
             "days": [asdict(each) for each in self.days],
         }
@@ -181,6 +189,9 @@ class ClosedLoop:
             self._outlooks.restore(snapshot["cars_seen"])
         year, month, peak_w = snapshot["month_peak"]
         self._peak = MonthPeak(self.site, (year, month), peak_w)
+        measured = snapshot["year_balance"]
+        if measured is not None:
+            self.balance.measured = wire.parse(MeasuredYear, json.dumps(measured), source="checkpoint")
         self.checkers.restore(snapshot["checkers"])
         self.days = [DayEnd(**each) for each in snapshot["days"]]
 

@@ -9,6 +9,7 @@ from hems.sim.data import HouseData
 from hems.sim.days import deliverable_wh, pending_car_wh
 from hems.sim.house import SimHouse
 from hems.sim.loop import ClosedLoop
+from hems.sim.netting import netting_credit_eur
 from hems.sim.settings import Settings
 from hems.sim.tariff import peak_cost_eur
 
@@ -40,15 +41,18 @@ def figures(loop: ClosedLoop, *, end_eur: float) -> dict[str, Any]:
     house, site = loop.house, loop.site
     peak_eur = peak_cost_eur(site.tariff.capacity, house.totals.month_peaks_w, house.start_at, house.at, site.zone)
     totals = loop.house.totals
+    netted_eur = netting_credit_eur(site.tariff.net_metering, totals.billing_years, house.start_at, house.at, site.zone)
     times = sorted(loop.counts.plan_times_s)
     first = loop.checkers.violations[:FIRST_VIOLATIONS]
     return {
-        "cost_eur": round(totals.cost_eur + peak_eur + end_eur, 4),
+        "cost_eur": round(totals.cost_eur - netted_eur + peak_eur + end_eur, 4),
         "energy_cost_eur": round(totals.cost_eur, 4),
         "peak_cost_eur": round(peak_eur, 4),
+        "netting_credit_eur": round(netted_eur, 4),
         "end_correction_eur": round(end_eur, 4),
         "import_wh": round(totals.import_wh, 1),
         "export_wh": round(totals.export_wh, 1),
+        "co2_kg": None if site.tariff.carbon is None else round(totals.co2_g / 1000, 2),
         "peak_import_w": round(totals.peak_import_w, 1),
         "unmet_car_wh": round(totals.unmet_car_wh, 1),
         "pending_car_wh": round(pending_car_wh(loop.house), 1),

@@ -34,7 +34,7 @@ from hems.sim.report import end_correction_eur, figures, mean_import_price
 from hems.sim.settings import Settings
 from hems.store import document, episodes
 
-CHECKPOINT_SCHEMA = "hems/simulation-checkpoint/3"
+CHECKPOINT_SCHEMA = "hems/simulation-checkpoint/4"
 DAY_S = 86_400
 
 Progress = Callable[[str, int], None]

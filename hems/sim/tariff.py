@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from hems.domain.tariff import CapacityTariff, PriceFormula, TimeWindow
+from hems.domain.tariff import CapacityTariff, CarbonPrice, PriceFormula, TimeWindow
 from hems.domain.time import SlotGrid, local_midnight
 from hems.forecast.series import DAY_S, wall_positions
 from hems.sim.series import FloatArray
@@ -58,6 +58,14 @@ def household_prices(formula: PriceFormula, spot_eur_per_kwh: FloatArray | None,
             own[clock.inside(each.window)] = each.price_eur_per_kwh
         prices += own
     return prices
+
+
+def carbon_intensity(carbon: CarbonPrice, clock: WallClock) -> FloatArray:
+    """Emissions of the grid's energy per slot [g/kWh]."""
+    found = np.full(len(clock.second), carbon.otherwise_g_per_kwh)
+    for each in reversed(carbon.windows):
+        found[clock.inside(each.window)] = each.intensity_g_per_kwh
+    return found
 
 
 def counted_months(capacity: CapacityTariff, clock: WallClock) -> list[int | None]:

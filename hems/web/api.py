@@ -77,6 +77,10 @@ class Api:
             raise RefusedError(404, str(error), field="id") from None
         return web.Response(status=204, headers={"Cache-Control": "no-store"})
 
+    async def forecasts(self, _request: web.Request) -> web.Response:
+        """How good forecasts were, and what they do without."""
+        return document(self._house.forecasts())
+
     async def learned(self, _request: web.Request) -> web.Response:
         """What devices turned out to be."""
         return document(self._house.learned())

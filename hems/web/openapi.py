@@ -7,12 +7,22 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hems.domain.flex import Envelope
+from hems.domain.forecast_view import ForecastViews
 from hems.domain.learned import LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.snapshot import PlanView, Snapshot
 from hems.web.requests import OverrideRequest
 
-DOCUMENTS: tuple[type[Any], ...] = (Snapshot, PlanView, Envelope, Quote, ChargeNow, LearnedViews, LearnedView)
+DOCUMENTS: tuple[type[Any], ...] = (
+    Snapshot,
+    PlanView,
+    Envelope,
+    Quote,
+    ChargeNow,
+    LearnedViews,
+    LearnedView,
+    ForecastViews,
+)
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -81,6 +91,7 @@ def _paths() -> dict[str, Any]:
             }
         },
         "/overrides": {"post": _post_override()},
+        "/forecasts": {"get": _get("How good forecasts were, and what they do without at present", ForecastViews)},
         "/learned": {"get": _get("What devices turned out to be, suggestions first", LearnedViews)},
         "/learned/{id}/use": {"post": _post_learned("Plan with what was learned; can be undone at any time")},
         "/learned/{id}/decline": {"post": _post_learned("Plan with what the site file says")},

@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[tuple[str, str], frozenset[Role]] = {
     ("GET", "/api/v1/envelope"): EVERYBODY,
     ("GET", "/api/v1/stream"): EVERYBODY,
     ("GET", "/api/v1/overrides/quote"): EVERYBODY,
+    ("GET", "/api/v1/forecasts"): EVERYBODY,
     ("GET", "/api/v1/learned"): EVERYBODY,
     ("POST", "/api/v1/learned/{id}/use"): HOUSEHOLD,
     ("POST", "/api/v1/learned/{id}/decline"): HOUSEHOLD,

@@ -132,6 +132,7 @@ def build_app(api: Api, streams: Streams, assets: Assets, *, port: Callable[[], 
     app.router.add_get("/api/v1/stream", streams.serve, allow_head=False)
     app.router.add_get("/api/v1/openapi.json", api.openapi)
     app.router.add_get("/api/v1/overrides/quote", api.quote)
+    app.router.add_get("/api/v1/forecasts", api.forecasts)
     app.router.add_get("/api/v1/learned", api.learned)
     app.router.add_post("/api/v1/learned/{id}/use", api.use_learned)
     app.router.add_post("/api/v1/learned/{id}/decline", api.decline_learned)

@@ -10,10 +10,11 @@ import pytest
 
 from hems.app.learning import Learning, planned_site
 from hems.app.posing import pose
-from hems.app.recorder import level_series, offered_series, power_series
+from hems.app.recorder import level_series, offered_series, power_series, tank_series
 from hems.control.estimate import estimate
 from hems.control.state import ControlState
 from hems.domain.errors import BadInputError, OperatingError
+from hems.domain.heat import expected_draw_w
 from hems.domain.learned import Consent, Fact, LearnedFact
 from hems.domain.problem import PlanningProblem
 from hems.domain.reading import CarState
@@ -198,3 +199,51 @@ def test_a_running_house_keeps_what_is_to_be_learned_from(tmp_path: Path) -> Non
             assert house.daemon.house.learned().facts == ()
 
     virtual_time.run(main())
+
+
+LATE = {20: 2_400.0, 21: 1_600.0}
+"""Heat tapped by local hour, by people who shower in the evening [Wh]."""
+
+
+def bathed(store: HouseStore, site: Site, *, days: int = 14) -> None:
+    """A tank that nothing heats while anybody looks: at 03:00 UTC of each day it is unknown, and then full again."""
+    (pump,) = site.heat_pumps
+    assert pump.tank is not None
+    capacity_wh_per_k, level_c, rows = pump.tank.volume_l * 1.163, 58.0, []
+    for slot in range(days * DAY):
+        start_at = BEGAN_AT - timedelta(days=days) + timedelta(seconds=SLOT_S * slot)
+        drawn_wh = LATE.get(start_at.astimezone(site.zone).hour, 0.0) / 4
+        level_c -= (drawn_wh + pump.tank.loss_w_per_k * (level_c - 18.0) / 4) / capacity_wh_per_k
+        rows.append(SlotValue(series=power_series(pump.id), start_at=start_at, value=0.0))
+        if slot % DAY == 12:
+            level_c = 58.0
+        else:
+            rows.append(SlotValue(series=tank_series(pump.id), start_at=start_at, value=level_c))
+    store.history.put_slots(rows)
+
+
+async def test_the_hours_of_hot_water_are_asked_about_and_planned_with(store: HouseStore) -> None:
+    """The amount is that of the site file; only the hours are others."""
+    (pump,) = home_b().heat_pumps
+    assert pump.tank is not None
+    pump = replace(pump, room=None, tank=replace(pump.tank, draw_wh_per_day=4_000.0))
+    site = replace(home_b(), heat_pumps=(pump,))
+    bathed(store, site)
+    learning = learning_of(store, site)
+    await learning.learn(BEGAN_AT)
+
+    (asked,) = learning.views().facts
+    decided = [await learning.decide(asked.key, use=use, by="owner") for use in (False, True)]
+    await learning.learn(BEGAN_AT)
+
+    assert asked.consent is Consent.SUGGESTED
+    assert asked.sentence == (
+        "Your hot water takes 4.0 kWh of heat a day, most of it from 20:00 to 22:00. Plan with that?"
+    )
+    assert [each.consent for each in decided] == [Consent.DECLINED, Consent.IN_USE]
+    assert learning.views().facts[0].consent is Consent.IN_USE
+    again = learning_of(store, site)
+    (tank,) = (each.tank for each in again.planned().heat_pumps)
+    assert tank is not None
+    draws_w = [expected_draw_w(tank, hour + 0.5) for hour in range(24)]
+    assert draws_w == pytest.approx([LATE.get(hour, 0.0) for hour in range(24)], abs=40)

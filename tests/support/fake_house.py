@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 
 from hems.domain.errors import BadInputError
 from hems.domain.flex import Direction, Envelope, HoldBlock
+from hems.domain.forecast import Degraded
+from hems.domain.forecast_view import ForecastView, ForecastViews
 from hems.domain.learned import Fact, LearnedFact, LearnedView, LearnedViews
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.plan import Origin
@@ -26,6 +28,32 @@ from hems.explain.learned import sentence
 from hems.runtime.clock import ScaledClock
 from hems.web.server import WebServer
 from tests.support.page_scenes import CAR, NOON, SCENES, changed, plan_view
+
+JUDGED = ForecastViews(
+    days=7,
+    forecasts=(
+        ForecastView(
+            series="load_w",
+            sentence="Consumption: off by 210 W on average over the last 7 days, 24 % better than "
+            '"as yesterday" or "as last week". 78 % came inside the range that was given.',
+            slots=640,
+            off_by_w=212.4,
+            better_ratio=0.241,
+            inside_ratio=0.783,
+            missing=(),
+        ),
+        ForecastView(
+            series="roof.sun_w",
+            sentence="Sun on Roof: not judged yet, it takes a day, and a week before it. At present without a weather "
+            "forecast.",
+            slots=0,
+            off_by_w=None,
+            better_ratio=None,
+            inside_ratio=None,
+            missing=(Degraded.NO_WEATHER,),
+        ),
+    ),
+)
 
 
 class FakeHouse:
@@ -40,6 +68,7 @@ class FakeHouse:
         """Commands wait for it."""
         self.facts: dict[str, LearnedFact] = {}
         """Nothing is learned before a test says so."""
+        self.judged = JUDGED
         self._news = asyncio.Event()
 
     def learn(self, fact: LearnedFact) -> None:
@@ -48,6 +77,9 @@ class FakeHouse:
 
     def learned(self) -> LearnedViews:
         return LearnedViews(facts=tuple(map(_view, self.facts.values())))
+
+    def forecasts(self) -> ForecastViews:
+        return self.judged
 
     async def decide_learned(self, key: str, *, use: bool, by: str) -> LearnedView:
         if self.broken is not None:

@@ -132,6 +132,7 @@ class Scenario:
             pv={plant.id: self._forecast(self.steps(self.inputs["sun"][plant.name])) for plant in self.site.pv},
             cars=tuple(self._task(name, car) for name, car in self.inputs.get("cars", {}).items()),
             month_peak_w=quantity(self.inputs.get("month_peak", "0 W")),
+            year_balance_wh=quantity(balance) if (balance := self.inputs.get("year_balance")) else None,
             outdoor_c=None if outdoor is None else self.steps(outdoor),
         )
 

@@ -131,6 +131,11 @@ def _as_if_free_to_stop(problem: PlanningProblem) -> Plan:
     return _solved_as(problem, heat=tuple(replace(each, min_run_s=0.0, min_rest_s=0.0) for each in problem.heat))
 
 
+def _without_net_metering(problem: PlanningProblem) -> Plan:
+    """As if what is fed in earned 5 ct/kWh."""
+    return _solved_as(problem, export_price_eur_per_kwh=(0.05,) * problem.grid.count, netting=None)
+
+
 def _without_the_sun(problem: PlanningProblem) -> Plan:
     """The same batteries, cars and heat as on a dark day; the sun shines all the same."""
     dark = tuple(replace(each, production_power_w=(0.0,) * problem.grid.count) for each in problem.pv)
@@ -154,6 +159,7 @@ WORSE: Mapping[str, Callable[[PlanningProblem], Plan]] = {
     "without losses": _without_losses,
     "without limits": _without_limits,
     "without the peak": lambda problem: _solved_as(problem, peaks=()),
+    "without net metering": _without_net_metering,
     "without the sun": _without_the_sun,
     "all sun fed in": _all_sun_fed_in,
     "as if all cars were there": _as_if_there,

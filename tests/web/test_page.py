@@ -389,3 +389,12 @@ def test_what_was_learned_is_asked_in_plain_words_and_answered_by_keyboard(tabs:
         pass
     expect(asked).to_have_count(0)
     assert tab.troubles == []
+
+
+def test_the_plan_says_how_good_its_forecasts_are(tabs: Any) -> None:
+    tab = tabs()
+    page = tab.open("plan")
+    expect(page.get_by_role("heading", name="How good the forecasts are")).to_be_visible()
+    expect(page.get_by_text("Consumption: off by 210 W on average")).to_contain_text("24 % better than")
+    expect(page.get_by_text("Sun on Roof: not judged yet")).to_contain_text("At present without a weather forecast.")
+    assert tab.troubles == []

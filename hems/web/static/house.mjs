@@ -157,6 +157,17 @@ export const chargeNow = (device_id, until_at, key) =>
   ask("overrides", command({ verb: "charge_now", device_id, until_at }, key));
 export const endOverride = (id) => ask(`overrides/${encodeURIComponent(id)}/end`, command({}));
 
+/** How good forecasts were and what they do without; null until it is known. */
+export const forecasts = signal(null);
+
+export async function loadForecasts() {
+  try {
+    forecasts.value = await ask("forecasts");
+  } catch {
+    // asked again with the next plan: nothing hangs on it
+  }
+}
+
 /** What was learned of devices and waits for the household's word. */
 export const suggestions = signal([]);
 

@@ -1,13 +1,14 @@
 // The screen Plan: what was measured and what comes on one time axis, as charts or as a table with the same numbers.
 
 import { Charts } from "./charts.mjs";
-import { loadPlan, plan, planKey, planTrouble, snapshot } from "./house.mjs";
+import { forecasts, loadForecasts, loadPlan, plan, planKey, planTrouble, snapshot } from "./house.mjs";
 import { columnsOf, hoursOf, slotTime } from "./series.mjs";
 import { html, signal, useEffect, useState } from "./vendor/ui-kit.mjs";
 import { age, clock, date, moment, money, price, text } from "./words.mjs";
 
 const OLD_S = 30 * 60;
 const RETRY_MS = 10_000;
+const FORECASTS_MS = 2_000; // behind everything that somebody waits for
 
 const asTable = signal(false);
 
@@ -88,11 +89,25 @@ function Changed({ changed }) {
       <ul>${lines.map((line) => html`<li>${line}</li>`)}</ul></details>`}`;
 }
 
+/** How good the forecasts are that the plan is made with. */
+function Forecasts() {
+  const known = forecasts.value;
+  if (known === null) return null;
+  const words = text.plan.forecasts;
+  return html`<h3>${words.title}</h3>
+    ${known.forecasts.map((each) => html`<p key=${each.series}>${each.sentence}</p>`)}
+    <p class="muted">${words.note}</p>`;
+}
+
 export function Plan() {
   const words = text.plan;
   const [attempt, setAttempt] = useState(0);
   const wanted = planKey.value;
   useEffect(() => void loadPlan(), [wanted, attempt]);
+  useEffect(() => {
+    const timer = setTimeout(loadForecasts, FORECASTS_MS);
+    return () => clearTimeout(timer);
+  }, [wanted]);
   const trouble = planTrouble.value;
   useEffect(() => {
     if (!trouble) return undefined;
@@ -105,6 +120,6 @@ export function Plan() {
     ${view === null ? html`<p>${words.loading}</p>` : html`<${Head} view=${view} /><${Changed} changed=${view.changed} />
       <div class="actions"><button aria-pressed=${asTable.value} onClick=${() => (asTable.value = !asTable.value)}>${words.showTable}</button></div>
       ${asTable.value ? html`<${Table} view=${view} />` : html`<${Charts} view=${view} />`}
-      <${Why} view=${view} />`}
+      <${Why} view=${view} /><${Forecasts} />`}
   </section>`;
 }

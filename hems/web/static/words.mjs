@@ -128,6 +128,10 @@ export const text = {
     power: "Power",
     levels: "Battery level",
     noLevels: "No battery level is known.",
+    forecasts: {
+      title: "How good the forecasts are",
+      note: "Each midnight's forecast of the day, held against what was measured. 80 % should come inside the range.",
+    },
     earlier: "Earlier",
     later: "Later",
     showTable: "Show as table",

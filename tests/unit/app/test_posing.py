@@ -13,11 +13,13 @@ from hems.domain.command import Authority, Limit
 from hems.domain.errors import WorkerError
 from hems.domain.events import PlanAdopted, PlanRefused
 from hems.domain.forecast import Forecast
+from hems.domain.net_metering import GridEnergy, NetMetering
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.plan import Origin, Plan
-from hems.domain.problem import PlanningProblem
+from hems.domain.problem import CarbonInput, NettingInput, PlanningProblem
 from hems.domain.reading import CarState
 from hems.domain.site import Site
+from hems.domain.tariff import CarbonPrice, IntensityWindow, TimeWindow
 from hems.domain.time import SlotGrid
 from hems.planning.answer import PlanAnswer
 from hems.planning.check import violations
@@ -86,6 +88,30 @@ def test_what_is_measured_and_expected_is_what_is_posed():
 def test_a_car_needs_what_its_session_has_not_got_yet(house: House, told: CarTask, needed_wh: float | None):
     cars = posed(home_a(), house, outlook(cars=(told,))).cars
     assert [car.energy_needed_wh for car in cars] == ([] if needed_wh is None else [needed_wh])
+
+
+def test_a_net_metered_year_makes_its_prices_and_says_where_the_horizon_may_use_it_up():
+    year = NetMetering(ordinary_year=GridEnergy(import_wh=3e6, export_wh=2e6), fee_eur_per_kwh=0.01)
+    site = replace(home_a(), tariff=replace(home_a().tariff, net_metering=year))
+    problem = posed(site, House(), replace(outlook(), year_balance_wh=2_000.0))
+    assert problem.export_price_eur_per_kwh == pytest.approx((0.19, 0.29, 0.39, 0.29))
+    assert problem.import_price_eur_per_kwh == (0.2, 0.3, 0.4, 0.3)
+    assert problem.netting == NettingInput(balance_wh=2_000.0, surplus_price_eur_per_kwh=0.05)
+    surplus = posed(site, House(), replace(outlook(), year_balance_wh=-2_000.0))
+    assert surplus.import_price_eur_per_kwh == pytest.approx((0.06,) * 4)
+    assert surplus.batteries[0].terminal_value_eur_per_kwh == pytest.approx(TERMINAL_VALUE_RATIO * 0.06)
+
+
+def test_emissions_are_posed_by_the_clock_of_the_house():
+    carbon = CarbonPrice(
+        price_eur_per_kg=0.1,
+        otherwise_g_per_kwh=300.0,
+        windows=(IntensityWindow(window=TimeWindow(start_s=int(13.5 * 3600)), intensity_g_per_kwh=500.0),),
+    )
+    site = replace(home_a(), tariff=replace(home_a().tariff, carbon=carbon))
+    problem = posed(site, House(), outlook())  # from 13:00 in Amsterdam on
+    assert problem.carbon == CarbonInput(intensity_g_per_kwh=(300.0, 300.0, 500.0, 500.0), price_eur_per_kg=0.1)
+    assert posed(home_a(), House(), outlook()).carbon is None
 
 
 def test_a_device_that_does_not_answer_is_not_planned_with():

@@ -1,11 +1,12 @@
 """Prices by the clock and a charge on the month's peak as an installer writes them; slips are shown at their place."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
 from hems.cli.check import summary
 from hems.config import check_text, load_site
+from hems.domain.net_metering import GridEnergy, NetMetering
 from hems.domain.site import Site
 from hems.domain.tariff import CapacityTariff, TimeWindow
 
@@ -46,6 +47,14 @@ CAPACITY = """  import: {source: {type: fixed, price: 0.30 EUR/kWh}}
 
 def site_of(tariff: str) -> Site:
     return load_site(SITE + tariff, "a.yaml")
+
+
+NET_METERING = """  net_metering:
+    last_bill: {import: 3500 kWh, export: 2.9 MWh}
+    year_starts: 07-01
+    so_far: {until: 2026-09-15, import: 640 kWh, export: 1210 kWh}
+    subtract: 3 ct/kWh
+"""
 
 
 def utc(text: str) -> datetime:
@@ -110,6 +119,91 @@ def test_a_capacity_charge_has_a_price_a_minimum_and_windows() -> None:
     assert site_of(CAPACITY).tariff.capacity is None
 
 
+def test_net_metering_has_a_year_s_bill_and_what_was_read_off_the_meter() -> None:
+    bill = GridEnergy(import_wh=3_500_000.0, export_wh=2_900_000.0)
+
+    assert site_of(CAPACITY).tariff.net_metering is None
+    assert site_of(CAPACITY + NET_METERING).tariff.net_metering == NetMetering(
+        ordinary_year=bill,
+        start_month=7,
+        start_day=1,
+        fee_eur_per_kwh=0.03,
+        told=GridEnergy(import_wh=640_000.0, export_wh=1_210_000.0),
+        told_until=date(2026, 9, 15),
+    )
+    shortest = "  net_metering: {last_bill: {import: 3500 kWh, export: 2900 kWh}}\n"
+    assert site_of(CAPACITY + shortest).tariff.net_metering == NetMetering(ordinary_year=bill)
+
+
+CO2 = """  co2:
+    price: 100 EUR/t
+    intensity: 320 g/kWh
+    windows:
+      - {intensity: 180 g/kWh, time: "11:00-16:00", months: apr-sep}
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "intensity"),
+    [
+        ("2024-07-03T08:59", 320.0),  # 10:59 in summer
+        ("2024-07-03T09:00", 180.0),
+        ("2024-07-03T14:00", 320.0),
+        ("2024-01-03T11:00", 320.0),
+    ],
+)
+def test_co2_has_a_price_and_an_amount_by_the_clock(at: str, intensity: float) -> None:
+    site = site_of(CAPACITY + CO2)
+
+    assert site_of(CAPACITY).tariff.carbon is None
+    assert site.tariff.carbon is not None
+    assert site.tariff.carbon.price_eur_per_kg == pytest.approx(0.1)
+    assert site.tariff.carbon.intensity_g_per_kwh(utc(at).astimezone(site.zone)) == intensity
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "words"),
+    [
+        ("100 EUR/t", "100 EUR", "tariff.co2.price", 'use EUR/kg or EUR/t, for example "100 EUR/t"'),
+        ("    intensity: 320 g/kWh\n", "", "tariff.co2", '"intensity" is missing'),
+        ("180 g/kWh", "180", "tariff.co2.windows[1].intensity", "needs a unit"),
+        ("windows:", "window:", "tariff.co2.window", 'did you mean "windows"?'),
+    ],
+)
+def test_a_slip_in_co2_is_one_error_at_its_place(before: str, after: str, place: str, words: str) -> None:
+    assert before in CO2
+    text = SITE + CAPACITY + CO2.replace(before, after)
+
+    (finding,) = check_text(text, "a.yaml").findings
+
+    assert finding.path == place
+    assert words in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "words"),
+    [
+        ("07-01", "02-29", "tariff.net_metering.year_starts", 'for example "07-01" for 1 July'),
+        ("07-01", "1/7", "tariff.net_metering.year_starts", 'for example "07-01" for 1 July'),
+        ("2026-09-15", "2026-09-31", "tariff.net_metering.so_far.until", 'is not a date, for example "2026-09-15"'),
+        ("until: 2026-09-15, ", "", "tariff.net_metering.so_far", '"until" is missing'),
+        ("import: 3500 kWh", "import: 3500", "tariff.net_metering.last_bill.import", "needs a unit"),
+        ("import: 3500 kWh, ", "", "tariff.net_metering.last_bill", '"import" is missing'),
+        ("    last_bill: {import: 3500 kWh, export: 2.9 MWh}\n", "", "tariff.net_metering", '"last_bill" is missing'),
+        ("subtract: 3 ct/kWh", "subtract: -3 ct/kWh", "tariff.net_metering.subtract", "the least is 0 ct/kWh"),
+        ("year_starts", "year_start", "tariff.net_metering.year_start", 'did you mean "year_starts"?'),
+    ],
+)
+def test_a_slip_in_net_metering_is_one_error_at_its_place(before: str, after: str, place: str, words: str) -> None:
+    assert before in NET_METERING
+    text = SITE + CAPACITY + NET_METERING.replace(before, after)
+
+    (finding,) = check_text(text, "a.yaml").findings
+
+    assert finding.path == place
+    assert words in finding.sentence
+
+
 @pytest.mark.parametrize(
     ("before", "after", "place", "words"),
     [
@@ -158,6 +252,16 @@ def test_a_slip_is_one_error_at_its_place(before: str, after: str, place: str, w
     [
         (TWO_RATES, "0.12 EUR/kWh 23:00-07:00; 0.12 EUR/kWh sat, sun; else 0.24 EUR/kWh"),
         (GRID_FEE, "0.1 EUR/kWh 17:00-21:00 jan, feb, mar, oct, nov, dec; 0.025 EUR/kWh 00:00-06:00; else 0.05"),
+        (
+            CAPACITY + NET_METERING,
+            "years from 1 jul: fed in up to what is bought earns the import price less 0.03 EUR/kWh",
+        ),
+        (
+            CAPACITY + CO2,
+            "CO2 of bought energy counts 0.1 EUR/kg: 180 g/kWh 11:00-16:00 apr, may, jun, jul, aug, sep",
+        ),
+        (CAPACITY + NET_METERING, "an ordinary year buys 3500 kWh and feeds in 2900 kWh"),
+        (CAPACITY + NET_METERING, "640 kWh bought and 1210 kWh fed in before 2026-09-15"),
         (CAPACITY + "  capacity: {price: 4.2 EUR/kW}\n", "highest quarter hour of each month: 4.2 EUR/kW, always"),
     ],
 )

@@ -144,6 +144,7 @@ FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
         lambda plan: replace(plan, import_price_eur_per_kwh=_with(plan.import_price_eur_per_kwh, 0, 0.0)),
         "import prices",
     ),
+    "emissions at another price": (lambda plan: replace(plan, carbon_price_eur_per_kwh=()), "price of emissions"),
     "grid one slot late": (
         lambda plan: replace(plan, grid=replace(plan.grid, start_at=START_AT + timedelta(minutes=15))),
         "its slots",

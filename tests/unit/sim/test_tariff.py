@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 from hems.domain.site import Site
-from hems.domain.tariff import CapacityTariff, PriceFormula, PriceWindow, TimedPrice, TimeWindow
+from hems.domain.tariff import (
+    CapacityTariff,
+    CarbonPrice,
+    IntensityWindow,
+    PriceFormula,
+    PriceWindow,
+    TimedPrice,
+    TimeWindow,
+)
 from hems.domain.time import SLOT_S, SlotGrid, from_unix_s, unix_s
 from hems.sim.data import read_folder
 from hems.sim.report import figures
-from hems.sim.tariff import WallClock, household_prices, peak_cost_eur
+from hems.sim.tariff import WallClock, carbon_intensity, household_prices, peak_cost_eur
 from tests.simulation.closed_loop import loop_of, two_weeks
 from tests.support.houses import home_a, house_folder
 from tests.support.simulated import START_AT
@@ -60,6 +68,34 @@ def test_both_ways_to_work_out_prices_agree_in_every_quarter_hour_of_a_year(zone
     planned = list(map(site.import_price_eur_per_kwh, spot.tolist(), grid.starts()))
     assert np.abs(ours - planned).max() < 1e-12
     assert len(set(np.round(ours - 1.21 * spot, 6).tolist())) == 4
+
+
+def test_both_ways_to_work_out_emissions_agree_in_every_quarter_hour_of_a_year() -> None:
+    windows = tuple(
+        IntensityWindow(window=window, intensity_g_per_kwh=grams)
+        for window, grams in ((WINTER_EVENING, 480.0), (NIGHT, 250.0), (TWO_HOURS, 9.0))
+    )
+    carbon = CarbonPrice(price_eur_per_kg=0.1, otherwise_g_per_kwh=300.0, windows=windows)
+    grid = SlotGrid(start_at=START_AT, count=366 * 96)
+
+    ours = carbon_intensity(carbon, WallClock.of(grid, AMSTERDAM)).tolist()
+
+    assert ours == [carbon.intensity_g_per_kwh(at.astimezone(AMSTERDAM)) for at in grid.starts()]
+    assert set(ours) == {480.0, 250.0, 300.0}
+
+
+def test_a_run_reports_what_its_import_emits_and_bills_nothing_for_it() -> None:
+    reports = []
+    for carbon in (None, CarbonPrice(price_eur_per_kg=0.1, otherwise_g_per_kwh=300.0)):
+        site = replace(home_a(), tariff=replace(home_a().tariff, carbon=carbon))
+        loop, _ = loop_of("rules", two_weeks(site), start_at=START_AT, site=site, step_s=900)
+        loop.run(86_400)
+        reports.append(figures(loop, end_eur=0.0))
+    unknown, known = reports
+    assert unknown["co2_kg"] is None
+    assert known["co2_kg"] == pytest.approx(0.3 * known["import_wh"] / 1000, abs=0.01)
+    assert known["co2_kg"] > 1
+    assert known["cost_eur"] == unknown["cost_eur"]
 
 
 def test_a_price_of_the_contract_needs_no_market_prices_even_where_the_folder_has_some() -> None:
