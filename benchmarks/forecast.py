@@ -159,7 +159,7 @@ def collect(
                 for truth, known in zip(measured, held, strict=True)
             ]
             others[OWNER] = ([value or 0.0 for value in held], both)
-            others[SAME_SLOTS] = (list(forecast.mean_w), both)
+            others[SAME_SLOTS] = (list(forecast.p50_w), both)
         results.append(
             Scores(
                 issued_at=issued_at,
@@ -179,7 +179,7 @@ def summarise(scores: Sequence[Scores], first: int, end: int) -> dict[str, objec
     levels = {
         level: [value for each in scores for value in each.quantiles_w[level][first:end]] for level in QUANTILE_LEVELS
     }
-    own = mean_absolute_error(mean_w, measured) or 0.0
+    own = mean_absolute_error(levels[0.5], measured) or 0.0
     other_errors: dict[str, float] = {}
     for name in scores[0].others:
         values = [value for each in scores for value in each.others[name][0][first:end]]

@@ -42,6 +42,7 @@ def _kept(series: str, forecast: Forecast, kind: ForecastKind, count: int, *, pl
         mean_w=tuple(map(round, forecast.mean_w[:count])),
         p10_w=tuple(map(round, forecast.p10_w[:count])),
         p90_w=tuple(map(round, forecast.p90_w[:count])),
+        p50_w=tuple(map(round, forecast.p50_w[:count])),
         degraded=forecast.degraded,
         plain=plain,
     )

@@ -19,7 +19,7 @@ class ForecastKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptForecast:
-    """Mean and 80 % band per slot, >= 0, whole watts [W]."""
+    """Mean, median and 80 % band per slot, >= 0, whole watts [W]."""
 
     series: str
     """Of the history, as ``load_w``: what it is held against."""
@@ -29,6 +29,8 @@ class KeptForecast:
     mean_w: tuple[int, ...]
     p10_w: tuple[int, ...]
     p90_w: tuple[int, ...]
+    p50_w: tuple[int, ...] = ()
+    """Empty where only the mean was kept."""
     degraded: tuple[Degraded, ...] = ()
     """What it had to do without."""
     plain: bool = False

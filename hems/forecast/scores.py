@@ -62,14 +62,14 @@ def scores(kept: Sequence[KeptForecast], measured: Measured) -> list[ForecastSco
 
 
 def _rows(kept: KeptForecast, measured: Measured, from_s: int, to_s: int) -> Iterator[tuple[float, ...]]:
-    """Mean, band, truth, yesterday, last week of each slot that has all of them."""
+    """Mean, median, band, truth, yesterday, last week of each slot that has all of them."""
     first, end = from_s // SLOT_S, min(to_s // SLOT_S, kept.grid.count)
     if end <= first:
         return
     start_at, end_at = kept.grid.slot_start(first), kept.grid.slot_start(end)
     truth = measured(kept.series, start_at, end_at)
     before = [measured(kept.series, start_at - back, end_at - back) for back in NAIVE]
-    own = (kept.mean_w[first:end], kept.p10_w[first:end], kept.p90_w[first:end])
+    own = tuple(each[first:end] for each in (kept.mean_w, kept.p50_w or kept.mean_w, kept.p10_w, kept.p90_w))
     for row in zip(*own, truth, *before, strict=True):
         known = tuple(float(value) for value in row if value is not None)
         if len(known) == len(row):
@@ -77,8 +77,8 @@ def _rows(kept: KeptForecast, measured: Measured, from_s: int, to_s: int) -> Ite
 
 
 def _score(series: str, lead: str, rows: Sequence[tuple[float, ...]], *, plain_ratio: float) -> ForecastScore:
-    mean_w, p10_w, p90_w, truth, yesterday, last_week = zip(*rows, strict=True)
-    error_w = mean_absolute_error(mean_w, truth) or 0.0
+    mean_w, p50_w, p10_w, p90_w, truth, yesterday, last_week = zip(*rows, strict=True)
+    error_w = mean_absolute_error(p50_w, truth) or 0.0
     naive_w = [mean_absolute_error(each, truth) or 0.0 for each in (yesterday, last_week)]
     losses = [pinball_loss(p10_w, truth, level_ratio=0.1), pinball_loss(p90_w, truth, level_ratio=0.9)]
     return ForecastScore(

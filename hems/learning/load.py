@@ -29,6 +29,7 @@ from hems.learning.wall import (
     measured_before,
     weighted_mean,
     weighted_quantiles,
+    with_median,
 )
 
 DAYS = 56
@@ -53,11 +54,6 @@ on, where likeness of the last hours says less and averaging over more days is w
 NEIGHBOUR_S = 1800
 NEIGHBOUR_WEIGHT_RATIO = 0.2
 """The half hours before and after speak, too: habits are not punctual. 2 % less squared error, no more absolute one."""
-MEDIAN_SHARE_RATIO = 0.65
-"""Between mean and median. Load has a long upper tail (3 kW for half an hour on some days): the mean pays for it in
-every slot, the median ignores its energy. This has 6 % less absolute error than the mean and runs 8 % low over the
-windows of choice, the cheap side: in closed loop a load forecast 20 % too high cost 4 points of a plan's value, one too
-low gained 1."""
 
 CARRY_RATIO, CARRY_BAND_RATIO = 0.6, 0.45
 CARRY_SPAN_S = 1800
@@ -107,11 +103,13 @@ def forecast_load(history: SlotHistory, *, grid: SlotGrid, issued_at: datetime, 
     lead_s = grid.slot_s * np.arange(grid.count)
     fading = np.exp(-lead_s / CARRY_FADE_S)
     excess_w = _recent_excess_w(seen, int(positions[0]), unlike, slot_s=grid.slot_s)
-    centre_w = _centre_w(seen, positions, lead_s, unlike, slot_s=grid.slot_s)
+    mean_w, median_w = _centres_w(seen, positions, lead_s, unlike, slot_s=grid.slot_s)
     quantiles_w = _quantiles_w(seen, positions, lead_s, unlike, slot_s=grid.slot_s)
+    quantiles_w += CARRY_BAND_RATIO * excess_w * fading[:, None]
+    with_median(quantiles_w, median_w + CARRY_RATIO * excess_w * fading)
     return Forecast.of(
-        np.maximum(0.0, centre_w + CARRY_RATIO * excess_w * fading).tolist(),
-        np.maximum(0.0, quantiles_w + CARRY_BAND_RATIO * excess_w * fading[:, None]).tolist(),
+        np.maximum(0.0, mean_w + CARRY_RATIO * excess_w * fading).tolist(),
+        np.maximum(0.0, quantiles_w).tolist(),
         grid=grid,
         issued_at=issued_at,
         degraded=degraded,
@@ -165,15 +163,23 @@ def _weights(
     return weights
 
 
-def _centre_w(
+def _centres_w(
     seen: WallSeries, positions: IntArray, lead_s: FloatArray | IntArray, unlike: FloatArray, *, slot_s: int
-) -> FloatArray:
-    """Between mean and median of the days at each slot; the mean of all that is known where no day has a value."""
+) -> tuple[FloatArray, FloatArray]:
+    """Mean and median of the days at each slot; those of all that is known where no day has a value.
+
+    The plan takes the mean. Two thirds of the way to the median errs less (3 kW for half an hour on some days are no
+    part of a median) and runs 8 % low: in closed loop, with stored energy priced under doubt, the mean was cheaper in
+    four of four months (0.73 EUR of 280).
+    """
     values, weights = _samples(seen, positions, lead_s, unlike, slot_s=slot_s)
+    known = seen.known()
     mean_w = weighted_mean(values, weights)
     median_w = weighted_quantiles(values, weights, (0.5,))[:, 0]
-    centre_w = mean_w + MEDIAN_SHARE_RATIO * (median_w - mean_w)
-    return np.where(np.isnan(centre_w), float(seen.known().mean()), centre_w)
+    return (
+        np.where(np.isnan(mean_w), float(known.mean()), mean_w),
+        np.where(np.isnan(median_w), float(np.median(known)), median_w),
+    )
 
 
 def _samples(

@@ -28,6 +28,7 @@ from hems.learning.wall import (
     measured_before,
     wall_positions,
     weighted_quantiles,
+    with_median,
 )
 
 DAYS = 28
@@ -249,6 +250,7 @@ def _outcome(
     width = sky.narrow_later_ratio - (sky.narrow_later_ratio - sky.narrow_now_ratio) * np.exp(-lead_s / sky.widen_s)
     quantiles_w = mean_w[:, None] + width[:, None] * (usual_w - expected_w[:, None])
     bounded = np.clip(quantiles_w, 0.0, ceiling_w[:, None])
+    with_median(bounded, mean_w)
     return np.concatenate([mean_w[:, None], bounded], axis=1)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 import numpy as np
 from numpy.typing import NDArray
 
-from hems.domain.forecast import SlotHistory
+from hems.domain.forecast import QUANTILE_LEVELS, SlotHistory
 from hems.domain.time import SlotGrid, from_unix_s, unix_s
 from hems.forecast.series import DAY_S, THURSDAY, local_offset_s
 
@@ -134,3 +134,12 @@ def weighted_quantiles(values: FloatArray, weights: FloatArray, levels: Sequence
     rows = np.arange(len(values))
     wanted = [reached[:, -1:] * level * (1 - 1e-12) for level in levels]
     return np.stack([ordered[rows, np.argmax(reached >= each, axis=1)] for each in wanted], axis=1)
+
+
+def with_median(quantiles_w: FloatArray, median_w: FloatArray) -> None:
+    """Take a better estimate of each slot's median into its quantiles (columns, ``QUANTILE_LEVELS``), in their order.
+
+    Bands are taken from hours of values, which say how wide a slot is and little of where its middle lies.
+    """
+    at = QUANTILE_LEVELS.index(0.5)
+    quantiles_w[:, at] = np.clip(median_w, quantiles_w[:, at - 1], quantiles_w[:, at + 1])

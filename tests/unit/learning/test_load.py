@@ -35,9 +35,10 @@ def test_an_unmeasured_house_uses_an_average_houses_power_and_says_that_it_guess
 
 
 def test_after_one_day_tomorrow_is_like_today_and_two_days_ahead_too():
-    """Half hours beside the peak know of it: 1,800 W more in a tenth and a seventh of the weight, mean part only."""
+    """Half hours beside the peak know of it: 1,800 W more in a tenth and a seventh of the weight."""
     forecast = forecast_after(day_with_peak(18), count=192)
-    assert forecast.mean_w[18 * 4 + 1] == pytest.approx(2_000.0 - 0.35 * 1_800 * 0.2 / 1.4)
+    assert forecast.mean_w[18 * 4 + 1] == pytest.approx(2_000.0 - 1_800 * 0.2 / 1.4)
+    assert forecast.p50_w[18 * 4 + 1] == pytest.approx(2_000.0), "the band of its hours says 200 W"
     assert forecast.mean_w[12 * 4] == pytest.approx(200.0)
     assert forecast.mean_w[96:] == pytest.approx(forecast.mean_w[:96])
     assert forecast.p05_w[12 * 4] == 200.0
@@ -50,7 +51,8 @@ def test_an_empty_house_stays_empty_and_is_known_as_unusual():
     empty: list[float | None] = [100.0] * 96
     history = [value for _ in range(9) for value in day_with_peak(18, base_w=400.0)] + empty + empty[:64]
     forecast = forecast_after(history, count=32)
-    assert max(forecast.mean_w) < 350.0, "a plain mean of the days says 1,810 W at 18:00"
+    assert max(forecast.mean_w) < 600.0, "a plain mean of the days says 1,810 W at 18:00"
+    assert max(forecast.p50_w) < 150.0
     assert Degraded.UNUSUAL_DAY in forecast.degraded
     usual = forecast_after([value for _ in range(9) for value in day_with_peak(18, base_w=400.0)])
     assert Degraded.UNUSUAL_DAY not in usual.degraded
@@ -104,7 +106,7 @@ def test_an_hour_that_was_lived_twice_counts_as_the_mean_of_both():
     """Sunday, 27 October: 400 W from 02:00 to 03:00 summer time, 800 W in the same hour of winter time."""
     sunday: list[float | None] = [*[200.0] * 8, *[400.0] * 4, *[800.0] * 4, *[200.0] * 84]
     forecast = forecast_after(sunday, start_at=datetime(2024, 10, 26, 22, tzinfo=UTC))
-    assert max(forecast.mean_w) == pytest.approx(600.0 - 0.35 * 400 * 0.2 / 1.4)
+    assert max(forecast.mean_w) == pytest.approx(600.0 - 400 * 0.2 / 1.4)
 
 
 def test_gaps_and_silence_are_named_and_do_no_harm():

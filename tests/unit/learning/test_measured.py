@@ -55,7 +55,7 @@ def scores_of(series: Series, predict: Predict, *, start_slot: int, count: int) 
 
 
 def error_w(scores: list[Scores]) -> float:
-    errors = [mean_absolute_error(each.mean_w, each.measured) for each in scores]
+    errors = [mean_absolute_error(each.quantiles_w[0.5], each.measured) for each in scores]
     known = [error for error in errors if error is not None]
     return sum(known) / len(known)
 
