@@ -21,6 +21,10 @@ EXACT_RATIO = 1e-6
 """Costs that differ by less are equal: the solver is exact to a tenth of it."""
 
 
+WHOLE = 1e-9
+"""A column is as near as this to a whole number, or it is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """How far above the bound a plan may be, in the program's units of cost."""
@@ -111,12 +115,13 @@ def _announced(house: House, arrays: Arrays, relaxed: Solution, *, gap: float) -
         return None
     try:
         held = fixed_to(arrays, announced)
-        solution = solve_linear(held, start=relaxed)
+        # Mostly the relaxed optimum keeps to what was announced; then it is the optimum of the held program, too.
+        solution = relaxed if _is_inside(relaxed, held) else solve_linear(held, start=relaxed)
     except UnsolvedError:
         return None
-    found: Found | None = Found(arrays=held, solution=solution, solver="")
-    if bool(np.any(held.lower[held.whole] < held.upper[held.whole])):
-        found = _rounded(house, held, solution)
+    fixed = with_wholes(held, solution.values)
+    whole = _is_inside(solution, fixed)
+    found = Found(arrays=fixed, solution=solution, solver="") if whole else _rounded(house, held, solution)
     return None if found is None else replace(found, solver="glop, as announced", gap=gap)
 
 
@@ -130,6 +135,12 @@ def _rounded(house: House, arrays: Arrays, relaxed: Solution, *, steady: bool = 
     except UnsolvedError:
         return None
     return Found(arrays=fixed, solution=solution, solver="glop, pattern rounded")
+
+
+def _is_inside(solution: Solution, arrays: Arrays) -> bool:
+    """Its whole columns are inside the program's bounds: an optimum without these bounds is one with them."""
+    values, whole = solution.values[arrays.whole], arrays.whole
+    return bool(np.all((values > arrays.lower[whole] - WHOLE) & (values < arrays.upper[whole] + WHOLE)))
 
 
 def fixed_to(arrays: Arrays, pattern: Iterable[Iterable[Fixing]]) -> Arrays:

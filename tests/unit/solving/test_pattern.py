@@ -1,14 +1,17 @@
 """What is proven about starts, and patterns with few of them. Slots of 15 min."""
 
 import random
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from benchmarks.houses import house_d, house_d_drifted
-from benchmarks.peers.documents import announced
+from benchmarks.peers.documents import announced, problem_of
+from benchmarks.problems import PROBLEMS, drifted
 from hems.domain.problem import PlanningProblem
 from hems.planning.check import violations
+from hems.solving import pattern
 from hems.solving.frame import without_pauses
 from hems.solving.house import house_of
 from hems.solving.mathopt import solve_linear, solve_whole
@@ -78,6 +81,21 @@ def test_a_start_that_nothing_needs_is_not():
     relaxed, bound, _, optimum = proven(flat_problem(SLOTS, heat=(pump,)))
     assert bound == pytest.approx(relaxed)
     assert optimum == pytest.approx(relaxed)
+
+
+def test_a_replan_that_agrees_with_the_announced_plan_solves_one_program(monkeypatch: pytest.MonkeyPatch):
+    """And the plan is the one that solving again with the pattern held gives."""
+    facts = PROBLEMS["B"](1)
+    in_force = solve(problem_of(facts)).plan
+    later = announced(problem_of(drifted(facts, 1)), in_force)
+    again = mock.Mock(wraps=solve_linear)
+    monkeypatch.setattr(pattern, "solve_linear", again)
+    short = solve(later)
+    assert (short.solver, again.call_count) == ("glop, as announced", 0)
+    monkeypatch.setattr(pattern, "_is_inside", lambda *_: False)
+    long = solve(later)
+    assert again.call_count == 2
+    assert short.plan.cost_eur == pytest.approx(long.plan.cost_eur, abs=1e-6)
 
 
 def test_pauses_are_filled_and_ends_are_kept():
