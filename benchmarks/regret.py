@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.closed_loop import HOME_A, WINDOW_DAYS, WINDOWS
+from benchmarks.closed_loop import HOME_A, SHORT_DAYS, WINDOWS
 from benchmarks.runs import Run, Shelf
 from hems.sim.foresight import INFORMED, OWN, PERFECT, Foresight
 from hems.sim.settings import Execution
 
 CHOOSING = ("2024-03-20", "2024-07-24", "2024-09-10", "2024-10-15")
-CHOOSING_DAYS = 28
 WEEK_SLOTS = 7 * 96
 
 
@@ -81,7 +80,7 @@ def main() -> None:
     parser.add_argument("--choosing", action="store_true", help="the windows that constants are chosen on")
     parser.add_argument("--tables-only", action="store_true", help="run nothing")
     arguments = parser.parse_args()
-    windows, days = (CHOOSING, CHOOSING_DAYS) if arguments.choosing else (WINDOWS, WINDOW_DAYS)
+    windows, days = CHOOSING if arguments.choosing else WINDOWS, SHORT_DAYS
     runs = runs_of(arguments.data, windows, days)
     shelf = Shelf(arguments.results)
     if not arguments.tables_only:
