@@ -26,6 +26,10 @@ from hems.domain.time import Now, next_local_time
 MUST_CHARGE_SLACK_S = 900.0
 """Full power starts this long before it would be too late: one re-planning interval [s]."""
 
+MUST_CHARGE_AHEAD_S = 900.0
+"""One that charges goes on until it is this much further from being too late [s]. It gets what is left of the fuse,
+which may be twice what can be depended on: without this it stopped and started every quarter hour of a morning."""
+
 CAR_DONE_WH = 1.0
 """Less than this missing is done: no charger's counter resolves it."""
 
@@ -122,7 +126,8 @@ def decided(
     dependable_w = min(charger.power_max_w, dependable_power_w(state))
     needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
     left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
-    if left_s - needed_s < MUST_CHARGE_SLACK_S:
+    ahead_s = MUST_CHARGE_AHEAD_S if values.car is CarState.CHARGING else 0.0
+    if left_s - needed_s < MUST_CHARGE_SLACK_S + ahead_s:
         reason = reasons.MustCharge(departure_at=car_plan.departure_at)
         asleep = _unless_asleep(state, charger, now)
         in_time_w = missing_wh * 3600 / max(left_s - MUST_CHARGE_SLACK_S, 1.0)

@@ -98,8 +98,9 @@ class CarColumns:
         slots = np.arange(len(self.taper.eased))
         power_kw = np.array(sum(values[mode.power[slots]] for mode in self.modes))
         line_kw = self.taper.top_kw - self.taper.slope * values[self.taper.state[slots]]
+        switched = self.modes[0].on_slots < len(slots)
         smallest_kw = np.full(len(slots), 0.0)
-        smallest_kw[self.modes[0].on_slots] = self.modes[0].smallest_kw
+        smallest_kw[self.modes[0].on_slots[switched]] = self.modes[0].smallest_kw[switched]
         eased: Flags = (power_kw > NOTHING_KW) & (power_kw >= line_kw - 1e-6) & (power_kw < smallest_kw - 1e-6)
         return eased
 

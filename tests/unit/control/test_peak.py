@@ -79,3 +79,13 @@ def test_a_car_that_must_charge_takes_what_it_needs_to_be_ready_or_what_is_paid_
     result = once(home_a(), House(load_w=500.0, car=CarState.CHARGING, car_w=7_000.0), plan)
     assert kind_of(result, CHARGER) is reasons.MustCharge
     assert power_of(result, CHARGER) == pytest.approx(car_w, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("car", "kind"), [(CarState.CONNECTED, reasons.WaitsForPrice), (CarState.CHARGING, reasons.MustCharge)]
+)
+def test_a_car_that_charges_goes_on_until_it_is_well_ahead(car, kind) -> None:
+    """5 kWh take an hour of what can be depended on. 85 minutes: too early to begin, and too early to stop."""
+    plan = plan_of(car_value=0.01, departure_at=START_AT + timedelta(minutes=85), car_needs_wh=5_000.0)
+    result = once(home_a(), House(load_w=500.0, car=car, car_w=7_000.0), plan)
+    assert kind_of(result, CHARGER) is kind

@@ -92,6 +92,14 @@ def test_a_taper_is_expected():
     assert not any(plan.cars[0].power_w[len(expected) :])
 
 
+def test_a_taper_that_ends_above_the_smallest_power_eases_nothing():
+    """There is no slot in which it takes less by itself; one may be a part of a slot."""
+    tapering = car(energy_needed_wh=6000.0, switch_cost_eur=0.01, taper=Taper(from_wh=5000.0, end_power_w=6000.0))
+    plan = planned(flat_problem(import_price_eur_per_kwh=(0.30, 0.20) * 4, cars=(tapering,)))
+    assert plan.unmet == ()
+    assert sum(0.0 < power_w < 4140.0 - 1 for power_w in plan.cars[0].power_w) <= 1
+
+
 def test_a_taper_is_reckoned_with_before_the_departure():
     """The last 5 kWh take longer than at full power: charging begins before the cheap hour."""
     price = (0.40,) * 20 + (0.10,) * 4
