@@ -32,8 +32,8 @@ from hems.domain.site import MAIN, Charger, Site
 from hems.domain.time import Now, SlotGrid
 
 TERMINAL_VALUE_RATIO = 0.5
-"""Worth of a stored kWh at the end of the horizon, as a share of the mean purchase price: irrelevant at 48 h, and at
-24 h the best of those tried (design, planner measurements)."""
+"""Worth of a stored kWh at the end of the horizon, as a share of the mean purchase price. At 48 h it decides nothing:
+from 0 to 1 it moves the worth of a kWh now by 0.02 ct at most; at 24 h the best of those tried (design)."""
 
 BAND_DEVIATIONS = 2.56
 """From the 10 % to the 90 % quantile, in standard deviations of a normal distribution."""
