@@ -26,9 +26,10 @@ from hems.domain.time import Now, next_local_time
 MUST_CHARGE_SLACK_S = 900.0
 """Full power starts this long before it would be too late: one re-planning interval [s]."""
 
-MUST_CHARGE_AHEAD_S = 900.0
-"""One that charges goes on until it is this much further from being too late [s]. It gets what is left of the fuse,
-which may be twice what can be depended on: without this it stopped and started every quarter hour of a morning."""
+MUST_CHARGE_AHEAD_S = 300.0
+"""One that had to begin goes on until it is this much further from being too late [s], with less power the further.
+It gets what is left of the fuse, perhaps twice what can be depended on: at full power it was ahead after three minutes,
+stopped, and had to begin again, all morning."""
 
 CAR_DONE_WH = 1.0
 """Less than this missing is done: no charger's counter resolves it."""
@@ -126,14 +127,20 @@ def decided(
     dependable_w = min(charger.power_max_w, dependable_power_w(state))
     needed_s = missing_wh * 3600 / max(dependable_w, charger.power_min_w)
     left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
-    ahead_s = MUST_CHARGE_AHEAD_S if values.car is CarState.CHARGING else 0.0
-    if left_s - needed_s < MUST_CHARGE_SLACK_S + ahead_s:
-        reason = reasons.MustCharge(departure_at=car_plan.departure_at)
-        asleep = _unless_asleep(state, charger, now)
-        in_time_w = missing_wh * 3600 / max(left_s - MUST_CHARGE_SLACK_S, 1.0)
-        power_w = min(charger.power_max_w, max(in_time_w, below_peak_w, charger.power_min_w))
-        return asleep or intent(power_w, reason, urgent=True)
-    return None
+    slack_s = left_s - needed_s - MUST_CHARGE_SLACK_S
+    goes_on = _had_to_charge(state, charger) and values.car is CarState.CHARGING
+    if slack_s >= (MUST_CHARGE_AHEAD_S if goes_on else 0.0):
+        return None
+    in_time_w = missing_wh * 3600 / max(left_s - MUST_CHARGE_SLACK_S, 1.0)
+    full_w = min(charger.power_max_w, max(in_time_w, below_peak_w, charger.power_min_w))
+    spared_w = max(0.0, full_w - _least_w(charger, values)) * max(0.0, slack_s) / MUST_CHARGE_AHEAD_S
+    reason = reasons.MustCharge(departure_at=car_plan.departure_at)
+    return _unless_asleep(state, charger, now) or intent(full_w - spared_w, reason, urgent=True)
+
+
+def _had_to_charge(state: ControlState, charger: Charger) -> bool:
+    before = state.episodes.get(charger.id)
+    return before is not None and isinstance(before.reason, reasons.MustCharge)
 
 
 def missed_departure_at(habit: CarHabit, zone: ZoneInfo, now: Now) -> datetime | None:

@@ -7,7 +7,7 @@ import pytest
 from hems.domain import reasons
 from hems.domain.reading import CarState
 from tests.support.houses import BATTERY, CHARGER, home_a
-from tests.support.moments import START_AT, House, once, plan_of, power_of
+from tests.support.moments import START_AT, Cycles, House, once, plan_of, power_of
 from tests.unit.control.test_dispatch import kind_of
 
 CHEAP = 0.15
@@ -81,11 +81,19 @@ def test_a_car_that_must_charge_takes_what_it_needs_to_be_ready_or_what_is_paid_
     assert power_of(result, CHARGER) == pytest.approx(car_w, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("car", "kind"), [(CarState.CONNECTED, reasons.WaitsForPrice), (CarState.CHARGING, reasons.MustCharge)]
-)
-def test_a_car_that_charges_goes_on_until_it_is_well_ahead(car, kind) -> None:
-    """5 kWh take an hour of what can be depended on. 85 minutes: too early to begin, and too early to stop."""
-    plan = plan_of(car_value=0.01, departure_at=START_AT + timedelta(minutes=85), car_needs_wh=5_000.0)
-    result = once(home_a(), House(load_w=500.0, car=car, car_w=7_000.0), plan)
-    assert kind_of(result, CHARGER) is kind
+def test_a_car_that_had_to_begin_goes_on_with_less_until_it_is_ahead() -> None:
+    """5 kWh take 62 minutes of what can be depended on, and a quarter hour is kept: 3 minutes ahead, then 8."""
+    charging = House(load_w=500.0, car=CarState.CHARGING, car_w=7_000.0)
+    late, ahead, well_ahead = (
+        plan_of(car_value=0.01, departure_at=START_AT + timedelta(minutes=minutes), car_needs_wh=5_000.0)
+        for minutes in (75, 80, 85)
+    )
+    assert kind_of(once(home_a(), charging, ahead), CHARGER) is not reasons.MustCharge
+    cycles = Cycles(home_a())
+    results = [
+        cycles.tick(float(second), charging, plan) for second, plan in enumerate((late, late, ahead, well_ahead))
+    ]
+    kinds = [kind_of(each, CHARGER) for each in results]
+    assert [each is reasons.MustCharge for each in kinds[1:]] == [True, True, False]
+    full_w, less_w = (power_of(each, CHARGER) or 0.0 for each in results[1:3])
+    assert 4_140.0 <= less_w < 0.8 * full_w
