@@ -268,12 +268,16 @@ def wait_for(true: Any, what: str) -> None:
         time.sleep(0.05)  # noqa: TID251
 
 
+AWAKE = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+"""What is started in the background of a shell ignores interrupts, and so would all that it starts."""
+
+
 @pytest.mark.parametrize("to_all", [True, False], ids=["at the terminal", "to the command alone"])
 def test_an_interrupted_run_leaves_no_process_and_can_be_gone_on_with(to_all: bool, tmp_path: Path):
     report = tmp_path / "r.json"
     words = ("simulate", SITE, "--strategy", "plan,informed", "--step", 900, "--report", report, "--json")
     child = subprocess.Popen(
-        [sys.executable, "-m", "hems", *map(str, (*words, "--days", 14))],
+        [sys.executable, "-c", AWAKE, sys.executable, "-m", "hems", *map(str, (*words, "--days", 14))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=CALM, start_new_session=True,
     )  # fmt: skip
     done_days = [tmp_path / "r.record" / f"{name}.checkpoint.json" for name in ("plan", "informed")]
