@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 
@@ -202,7 +202,7 @@ def _one_mode(frame: Frame, modes: tuple[ModeColumns, ...]) -> None:
     frame.own_rows.append(rows)
     for mode in modes:
         program.put(rows, mode.power[later], 1.0 / mode.limit_kw[later])
-    for lower, higher in pairwise(modes):
+    for lower, higher in combinations(modes, 2):
         frame.one_way.append((lower.power[frame.exact :], higher.power[frame.exact :]))
 
 

@@ -8,6 +8,9 @@ from hems.domain.plan import CarPlan, Wish
 from hems.domain.power import ALL_PHASES, Phase
 from hems.domain.problem import CarDischarge, CarTarget, ChargeMode, PlanningProblem, PvInput, Taper
 from hems.domain.site import DeviceId
+from hems.planning.check import violations
+from hems.solving.plan import solve
+from tests.support.odd_problems import odd_problem
 from tests.support.planned import planned
 from tests.support.problems import ONE_PHASE, START_AT, THREE_PHASES, car, circuit, flat_problem
 
@@ -193,3 +196,10 @@ def test_a_car_that_is_expected_later_has_its_hours():
     late = car(arrival_at=START_AT + timedelta(minutes=67, seconds=30), energy_needed_wh=1e5)
     own = charged(flat_problem(cars=(late,)))
     assert own.power_w == pytest.approx((0.0,) * 4 + (5520.0,) + (11_040.0,) * 3)
+
+
+@pytest.mark.parametrize("seed", [5217, 7439])
+def test_a_car_charges_in_one_of_three_ways_in_each_slot(seed: int):
+    """Hours ahead it was spread over the first and the last of them, and no single one could carry that power."""
+    problem = odd_problem(seed)
+    assert violations(problem, solve(problem).plan) == ()
