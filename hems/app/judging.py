@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from hems.app.recorder import LOAD, sun_series
+from hems.app.regularly import regularly
 from hems.domain.forecast import Forecast
 from hems.domain.forecast_view import ForecastView, ForecastViews
 from hems.domain.kept_forecast import ForecastKind
@@ -18,8 +19,6 @@ from hems.store.history import History
 DAYS = 7
 JUDGE_EVERY_S = 3 * 3_600.0
 """As often as the forecasts of the next hours are kept; the day's are kept at midnight."""
-RETRY_S = 60.0
-"""While the clock is not trusted."""
 
 
 class Judging:
@@ -42,11 +41,7 @@ class Judging:
 
     async def run(self) -> None:
         """Judge every three hours until cancelled."""
-        while True:
-            trusted = self._clock.wall_is_trusted()
-            if trusted:
-                await self.judge(self._clock.now())
-            await self._clock.sleep_until(self._clock.monotonic_s() + (JUDGE_EVERY_S if trusted else RETRY_S))
+        await regularly(self._clock, JUDGE_EVERY_S, self.judge)
 
     async def judge(self, now_at: datetime) -> None:
         """Judge again."""

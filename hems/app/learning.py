@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hems.app.recorder import OUTDOOR, level_series, offered_series, power_series, room_series, tank_series
+from hems.app.regularly import regularly
 from hems.app.shelf import Shelf, put_or_leave
 from hems.control.estimate import Estimate
 from hems.control.state import ControlState
@@ -18,7 +19,7 @@ from hems.domain.learned import Consent, Fact, LearnedFact, LearnedView, Learned
 from hems.domain.site import Battery, Charger, DeviceId, HeatPump, Site
 from hems.domain.time import SLOT_S, floor_to
 from hems.explain.learned import sentence
-from hems.forecast.devices import battery_model, charging_power, hot_water, room_model
+from hems.forecast.devices import HeatHistory, battery_model, charging_power, hot_water, room_model
 from hems.ports import Clock, Offload
 from hems.store.history import History
 
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 LEARN_FROM = timedelta(days=60)
 """Enough nights of one winter and swings of one battery; what devices were long ago they may not be any more."""
 LEARN_EVERY_S = 86_400.0
-RETRY_S = 60.0
-"""While the clock is not trusted."""
 ORDER = (Consent.SUGGESTED, Consent.IN_USE, Consent.DECLINED, Consent.OBSERVING)
 
 Found = tuple[DeviceId, Fact, float, Measured]
@@ -67,11 +66,7 @@ class Learning:
 
     async def run(self) -> None:
         """Learn once a day until cancelled."""
-        while True:
-            trusted = self._clock.wall_is_trusted()
-            if trusted:
-                await self.learn(self._clock.now())
-            await self._clock.sleep_until(self._clock.monotonic_s() + (LEARN_EVERY_S if trusted else RETRY_S))
+        await regularly(self._clock, LEARN_EVERY_S, self.learn)
 
     async def learn(self, now_at: datetime) -> None:
         """Measure again; decisions of the household stay."""
@@ -234,31 +229,21 @@ def found_in(history: History, site: Site, now_at: datetime) -> Iterator[Found]:
 def _heat(
     pump: HeatPump, series: Callable[[str], list[float | None]], site: Site, start_at: datetime
 ) -> Iterator[Found]:
-    power_w, room_c = series(power_series(pump.id)), series(room_series(pump.id))
-    outdoor_c, tank_c = series(OUTDOOR), series(tank_series(pump.id))
+    seen = HeatHistory(
+        power_w=series(power_series(pump.id)),
+        room_c=series(room_series(pump.id)),
+        outdoor_c=series(OUTDOOR),
+        tank_c=series(tank_series(pump.id)),
+        start_at=start_at,
+        zone=site.zone,
+    )
     if pump.room is not None:
-        rooms = room_model(
-            pump,
-            power_w=power_w,
-            room_c=room_c,
-            outdoor_c=outdoor_c,
-            tank_c=tank_c,
-            start_at=start_at,
-            zone=site.zone,
-        )
+        rooms = room_model(pump, seen)
         if rooms is not None:
             yield pump.id, Fact.LOSS_W_PER_K, pump.room.loss_w_per_k, rooms.loss_w_per_k
             yield pump.id, Fact.TIME_CONSTANT_H, pump.room.time_constant_h, rooms.time_constant_h
     if pump.tank is not None:
-        draws = hot_water(
-            pump,
-            power_w=power_w,
-            room_c=room_c,
-            outdoor_c=outdoor_c,
-            tank_c=tank_c,
-            start_at=start_at,
-            zone=site.zone,
-        )
+        draws = hot_water(pump, seen)
         if draws is not None:
             yield (
                 pump.id,

@@ -184,16 +184,24 @@ def _trusted(level_pct: float | None) -> float | None:
     return level_pct if level_pct is not None and low <= level_pct <= high else None
 
 
-def room_model(
-    pump: HeatPump,
-    *,
-    power_w: Series,
-    room_c: Series,
-    outdoor_c: Series,
-    tank_c: Series,
-    start_at: datetime,
-    zone: ZoneInfo,
-) -> LearnedRoom | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatHistory:
+    """What was measured of a heat pump, one value for each quarter hour."""
+
+    power_w: Series
+    """Mean electrical power [W]."""
+    room_c: Series
+    """At the end of the slot [degrees C]."""
+    outdoor_c: Series
+    """Mean temperature outside [degrees C]."""
+    tank_c: Series
+    """At the end of the slot; all None where there is no tank [degrees C]."""
+    start_at: datetime
+    """Of the first slot."""
+    zone: ZoneInfo
+
+
+def room_model(pump: HeatPump, seen: HeatHistory) -> LearnedRoom | None:
     """Heat loss and time constant from the nights: ``dT = heat / C - (T - outdoor) / tau``, by least squares.
 
     The heat is the pump's, by its nameplate; people and machines are not in it, so that the loss is the one that the
@@ -201,12 +209,7 @@ def room_model(
 
     Args:
         pump: whose rooms.
-        power_w: mean electrical power of each quarter hour.
-        room_c: temperature at its end.
-        outdoor_c: mean temperature outside.
-        tank_c: temperature at its end; all None where there is no tank.
-        start_at: of the first slot.
-        zone: in whose night there is no sun.
+        seen: at night there is no sun.
 
     Returns:
         ``count`` is windows of two hours. None with fewer than 40, or where the nights are too much alike to tell
@@ -214,11 +217,11 @@ def room_model(
     """
     rows: list[tuple[float, float, float]] = []
     since: int | None = None
-    for first in range(1, len(power_w) - WINDOW_SLOTS + 1, WINDOW_SLOTS):
+    for first in range(1, len(seen.power_w) - WINDOW_SLOTS + 1, WINDOW_SLOTS):
         slots = range(first, first + WINDOW_SLOTS)
-        if not all(_is_night(_at(start_at, each), zone) for each in (slots[0], slots[-1])):
+        if not all(_is_night(_at(seen.start_at, each), seen.zone) for each in (slots[0], slots[-1])):
             continue
-        row = _room_row(pump, slots, power_w, room_c, outdoor_c, tank_c)
+        row = _room_row(pump, slots, seen)
         if row is not None:
             rows.append(row)
             since = first if since is None else since
@@ -233,7 +236,7 @@ def room_model(
 
     def measured(value: float, ratio: float) -> Measured:
         doubt = value * max(ratio, METER_RATIO)
-        return Measured(value=value, doubt=doubt, count=len(rows), since_at=_at(start_at, since))
+        return Measured(value=value, doubt=doubt, count=len(rows), since_at=_at(seen.start_at, since))
 
     return LearnedRoom(loss_w_per_k=measured(loss, relative[0]), time_constant_h=measured(tau_h, relative[1]))
 
@@ -243,23 +246,22 @@ def _is_night(at: datetime, zone: ZoneInfo) -> bool:
     return hour >= NIGHT_H[0] or hour < NIGHT_H[1]
 
 
-def _room_row(
-    pump: HeatPump, slots: range, power_w: Series, room_c: Series, outdoor_c: Series, tank_c: Series
-) -> tuple[float, float, float] | None:
+def _room_row(pump: HeatPump, slots: range, seen: HeatHistory) -> tuple[float, float, float] | None:
     """Heat [Wh], minus the difference to outside [K h], and change [K] of a window; None where one is not known."""
     heat_wh = difference_kh = 0.0
     for slot in slots:
-        before_c, after_c, outside_c, power = room_c[slot - 1], room_c[slot], outdoor_c[slot], power_w[slot]
+        before_c, after_c = seen.room_c[slot - 1], seen.room_c[slot]
+        outside_c, power = seen.outdoor_c[slot], seen.power_w[slot]
         if before_c is None or after_c is None or outside_c is None or power is None:
             return None
-        tank_before_c, tank_after_c = tank_c[slot - 1], tank_c[slot]
+        tank_before_c, tank_after_c = seen.tank_c[slot - 1], seen.tank_c[slot]
         if pump.tank is not None and (
             tank_before_c is None or tank_after_c is None or tank_after_c - tank_before_c > TANK_RISES_K
         ):
             return None
         heat_wh += (power * cop_ratio(pump, outside_c) if power >= RUNS_W else 0.0) * SLOT_H
         difference_kh += ((before_c + after_c) / 2 - outside_c) * SLOT_H
-    first_c, last_c = room_c[slots[0] - 1], room_c[slots[-1]]
+    first_c, last_c = seen.room_c[slots[0] - 1], seen.room_c[slots[-1]]
     assert first_c is not None
     assert last_c is not None
     return heat_wh, -difference_kh, last_c - first_c
@@ -288,16 +290,7 @@ def _least_squares(rows: Sequence[tuple[float, float, float]]) -> _Fit | None:
     return _Fit(a, b, noise * vv / determinant, noise * uu / determinant, -noise * uv / determinant)
 
 
-def hot_water(
-    pump: HeatPump,
-    *,
-    power_w: Series,
-    room_c: Series,
-    outdoor_c: Series,
-    tank_c: Series,
-    start_at: datetime,
-    zone: ZoneInfo,
-) -> LearnedDraws | None:
+def hot_water(pump: HeatPump, seen: HeatHistory) -> LearnedDraws | None:
     """Heat tapped a day and its pattern, from the balance of the tank.
 
     All heat of a pump that warms no rooms goes to the tank, by its nameplate. With rooms, a slot in which it ran
@@ -306,12 +299,7 @@ def hot_water(
 
     Args:
         pump: with a tank, whose volume and loss are the site file's.
-        power_w: mean electrical power of each quarter hour.
-        outdoor_c: mean temperature outside, for the heat of a pump that ran; where unknown, that slot is.
-        room_c: temperature around the tank; where unknown, 18 degrees C.
-        tank_c: temperature at its end.
-        start_at: of the first slot.
-        zone: local time, in which people shower.
+        seen: where it is unknown how warm it was around the tank, 18 degrees C.
 
     Returns:
         ``count`` is quarter hours. None where there is no tank, or an hour of the day was seen for less than a week.
@@ -321,14 +309,14 @@ def hot_water(
         return None
     by_hour: list[list[float]] = [[] for _ in range(24)]
     slots = []
-    for slot in range(1, len(power_w)):
-        before_c, after_c, around_c = tank_c[slot - 1], tank_c[slot], room_c[slot]
-        heat_w = _tank_heat_w(pump, power_w[slot], outdoor_c[slot])
+    for slot in range(1, len(seen.power_w)):
+        before_c, after_c, around_c = seen.tank_c[slot - 1], seen.tank_c[slot], seen.room_c[slot]
+        heat_w = _tank_heat_w(pump, seen.power_w[slot], seen.outdoor_c[slot])
         if heat_w is None or before_c is None or after_c is None:
             continue
         lost_w = tank.loss_w_per_k * ((before_c + after_c) / 2 - (TANK_ROOM_C if around_c is None else around_c))
         drawn_wh = tank_capacity_wh_per_k(tank) * (before_c - after_c) + (heat_w - lost_w) * SLOT_H
-        by_hour[_at(start_at, slot).astimezone(zone).hour].append(drawn_wh)
+        by_hour[_at(seen.start_at, slot).astimezone(seen.zone).hour].append(drawn_wh)
         slots.append(slot)
     hourly_wh = [4 * mean(each) if len(each) >= HOUR_SLOTS_MIN else math.nan for each in by_hour]
     total_wh = sum(hourly_wh)
@@ -341,7 +329,7 @@ def hot_water(
             value=total_wh,
             doubt=max(doubt_wh, METER_RATIO * total_wh),
             count=len(slots),
-            since_at=_at(start_at, slots[0]),
+            since_at=_at(seen.start_at, slots[0]),
         ),
         shares=tuple(each / sum(positive) for each in positive),
     )

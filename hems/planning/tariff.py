@@ -91,7 +91,5 @@ def carbon_price(problem: PlanningProblem) -> Series:
 
 
 def _carbon_eur(problem: PlanningProblem, imported: Sequence[float]) -> float:
-    if problem.carbon is None:
-        return 0.0
-    grams = sum(g * kwh for g, kwh in zip(problem.carbon.intensity_g_per_kwh, imported, strict=True))
-    return grams / 1000 * problem.carbon.price_eur_per_kg
+    prices = carbon_price(problem)
+    return sum(price * kwh for price, kwh in zip(prices, imported, strict=True)) if prices else 0.0

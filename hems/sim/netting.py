@@ -12,9 +12,8 @@ from hems.domain.time import local_day, local_midnight, unix_s
 
 def billing_year(rule: NetMetering, at: datetime, zone: ZoneInfo) -> date:
     """First day of the billing year of an instant."""
-    day = local_day(at, zone)
-    before = (day.month, day.day) < (rule.start_month, rule.start_day)
-    return date(day.year - before, rule.start_month, rule.start_day)
+    begin_at, _ = rule.year_of(at, zone)
+    return local_day(begin_at, zone)
 
 
 def netting_credit_eur(

@@ -60,7 +60,7 @@ MILLIWATTS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """How far from the optimum a plan may be: the larger of both."""
+    """How far from the optimum a plan may be: the sum of both."""
 
     ratio: float = GAP_RATIO
     eur: float = GAP_EUR
@@ -75,7 +75,7 @@ class Solved:
 
 
 def solve(problem: PlanningProblem, gap: Gap | None = None) -> Solved:
-    """The cheapest plan within half a cent and 0.1 %, wishes kept in their order.
+    """The cheapest plan within half a cent and 0.2 % of the bill, wishes kept in their order.
 
     Raises:
         UnsolvedError: beyond the solver's arithmetic; no problem is infeasible by itself.
@@ -186,7 +186,7 @@ def _is_outside(battery: BatteryColumns, arrays: Arrays) -> bool:
 
 
 def _one_way(house: House, arrays: Arrays, solution: Solution) -> Solution:
-    """The solution without a device that takes and gives at once.
+    """The solution without a device that takes and gives at once, or a car that charges in two ways at once.
 
     The lesser direction of each such slot is forbidden and the program solved again; new slots may turn up, so
     the last round forbids the lesser direction everywhere.

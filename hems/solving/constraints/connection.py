@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hems.domain.problem import CommitmentInput, PeakInput, PlanningProblem
+from hems.planning.tariff import carbon_price
 from hems.solving.constraints.battery import BatteryColumns
 from hems.solving.constraints.car import CarColumns
 from hems.solving.constraints.netting import put_netting
@@ -119,10 +120,9 @@ def put_connection(frame: Frame, given: Uncontrolled) -> ConnectionColumns:
 
 def buying(problem: PlanningProblem) -> Numbers:
     """What an imported kWh costs with its emissions [EUR/kWh]."""
-    buy = np.array(problem.import_price_eur_per_kwh)
-    if problem.carbon is None:
-        return buy
-    return buy + np.array(problem.carbon.intensity_g_per_kwh) / 1000 * problem.carbon.price_eur_per_kg
+    buy: Numbers = np.array(problem.import_price_eur_per_kwh)
+    carbon = carbon_price(problem)
+    return buy + np.array(carbon) if carbon else buy
 
 
 def _operator(frame: Frame, columns: Indices, limit_w: Sequence[float], base_kw: Numbers) -> Indices:

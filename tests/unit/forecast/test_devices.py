@@ -11,7 +11,7 @@ import pytest
 
 from hems.domain.command import BatteryPower, ChargeCurrent
 from hems.domain.site import HeatPump
-from hems.forecast.devices import battery_model, charging_power, hot_water, room_model
+from hems.forecast.devices import HeatHistory, battery_model, charging_power, hot_water, room_model
 from hems.sim.battery import SimBattery
 from hems.sim.charger import SimCharger
 from hems.sim.data import Session
@@ -189,6 +189,16 @@ class Heated:
     outdoor_c: Series = field(default_factory=list)
     tank_c: Series = field(default_factory=list)
 
+    def history(self) -> HeatHistory:
+        return HeatHistory(
+            power_w=self.power_w,
+            room_c=self.room_c,
+            outdoor_c=self.outdoor_c,
+            tank_c=self.tank_c,
+            start_at=START_AT,
+            zone=ZONE,
+        )
+
 
 def heated(pump: HeatPump, *, days: int, seed: int = 3, mean_c: float = 4.0) -> Heated:
     """Mild and cold weeks; thermometers are off by 0.05 K and tell tenths."""
@@ -213,18 +223,6 @@ def heated(pump: HeatPump, *, days: int, seed: int = 3, mean_c: float = 4.0) -> 
     return found
 
 
-def learned_room(pump: HeatPump, seen: Heated):
-    return room_model(
-        pump,
-        power_w=seen.power_w,
-        room_c=seen.room_c,
-        outdoor_c=seen.outdoor_c,
-        tank_c=seen.tank_c,
-        start_at=START_AT,
-        zone=ZONE,
-    )
-
-
 def pump_of(*, loss_w_per_k: float, time_constant_h: float, tank: bool) -> HeatPump:
     pump = home_b().heat_pumps[0]
     assert pump.room is not None
@@ -238,7 +236,7 @@ def test_a_house_is_known_within_a_tenth_after_a_winter(
     loss_w_per_k: float, time_constant_h: float, tank: bool
 ) -> None:
     seen = heated(pump_of(loss_w_per_k=loss_w_per_k, time_constant_h=time_constant_h, tank=tank), days=60)
-    found = learned_room(pump_of(loss_w_per_k=100.0, time_constant_h=100.0, tank=tank), seen)
+    found = room_model(pump_of(loss_w_per_k=100.0, time_constant_h=100.0, tank=tank), seen.history())
     assert found is not None
     assert found.loss_w_per_k.value == pytest.approx(loss_w_per_k, rel=0.10)
     assert found.time_constant_h.value == pytest.approx(time_constant_h, rel=0.15)
@@ -255,37 +253,25 @@ def test_heat_that_went_to_the_tank_at_night_is_not_taken_for_the_rooms() -> Non
         seen.tank_c[slot] = 56.0 if 3 <= hour < 12 else 48.0
         if hour == 3:
             seen.power_w[slot] = (power or 0.0) + 2_500.0
-    found = learned_room(with_tank, seen)
+    found = room_model(with_tank, seen.history())
     assert found is not None
     assert found.loss_w_per_k.value == pytest.approx(150.0, rel=0.04)
 
 
 def test_a_few_nights_or_a_house_without_a_thermometer_outside_tell_nothing_of_the_rooms() -> None:
     pump = pump_of(loss_w_per_k=150.0, time_constant_h=60.0, tank=False)
-    assert learned_room(pump, heated(pump, days=7)) is None
+    assert room_model(pump, heated(pump, days=7).history()) is None
     seen = heated(pump, days=30)
     blank: Sequence[None] = [None] * len(seen.power_w)
     seen.outdoor_c = list(blank)
-    assert learned_room(pump, seen) is None
+    assert room_model(pump, seen.history()) is None
 
 
 def test_a_summer_without_heating_tells_nothing_of_the_loss() -> None:
     pump = pump_of(loss_w_per_k=150.0, time_constant_h=60.0, tank=False)
     seen = heated(pump, days=40)
     seen.power_w = [0.0] * len(seen.power_w)
-    assert learned_room(pump, seen) is None
-
-
-def learned_draws(pump: HeatPump, seen: Heated):
-    return hot_water(
-        pump,
-        power_w=seen.power_w,
-        room_c=seen.room_c,
-        outdoor_c=seen.outdoor_c,
-        tank_c=seen.tank_c,
-        start_at=START_AT,
-        zone=ZONE,
-    )
+    assert room_model(pump, seen.history()) is None
 
 
 @pytest.mark.parametrize(
@@ -297,7 +283,7 @@ def test_hot_water_is_known_within_a_sixth_with_its_morning_and_its_evening(draw
     assert tank is not None
     pump = replace(pump, room=pump.room if warms_rooms else None)
     thirsty = replace(pump, tank=replace(tank, draw_wh_per_day=draw_wh))
-    found = learned_draws(pump, heated(thirsty, days=42, mean_c=17.0 if warms_rooms else 4.0))
+    found = hot_water(pump, heated(thirsty, days=42, mean_c=17.0 if warms_rooms else 4.0).history())
     assert found is not None
     assert found.draw_wh_per_day.value == pytest.approx(draw_wh, rel=1 / 6)
     assert found.draw_wh_per_day.doubt < 0.2 * draw_wh
@@ -310,15 +296,15 @@ def test_hot_water_is_known_within_a_sixth_with_its_morning_and_its_evening(draw
 
 def test_a_pump_that_warms_rooms_all_winter_does_not_show_what_its_tank_gets() -> None:
     pump = home_b().heat_pumps[0]
-    assert learned_draws(pump, heated(pump, days=42)) is None
+    assert hot_water(pump, heated(pump, days=42).history()) is None
 
 
 def test_a_tank_of_six_days_or_without_a_sensor_tells_nothing() -> None:
     pump = home_b().heat_pumps[0]
-    assert learned_draws(pump, heated(pump, days=6)) is None
+    assert hot_water(pump, heated(pump, days=6).history()) is None
     seen = heated(replace(pump, room=None), days=14)
     seen.tank_c = [None if slot % DAY // 4 == 18 and slot > 300 else each for slot, each in enumerate(seen.tank_c)]
-    assert learned_draws(replace(pump, room=None), seen) is None
+    assert hot_water(replace(pump, room=None), seen.history()) is None
     seen.tank_c = [None] * len(seen.tank_c)
-    assert learned_draws(pump, seen) is None
-    assert learned_draws(replace(pump, tank=None), heated(pump, days=14)) is None
+    assert hot_water(pump, seen.history()) is None
+    assert hot_water(replace(pump, tank=None), heated(pump, days=14).history()) is None
