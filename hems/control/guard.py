@@ -15,6 +15,7 @@ from hems.control.current import choose_offer, highest_power_w
 from hems.control.estimate import OVERDRAW_W, Estimate
 from hems.control.exchange import WIDE_W, Exchange, exchange, filled
 from hems.control.headroom import Headroom, counted_production_w, headroom, phases_drawn_on
+from hems.control.lending import lend
 from hems.control.state import ControlState, SwitchMemory
 from hems.domain.command import (
     Action,
@@ -118,6 +119,8 @@ def permit(
         undecided_peak_w=peak_w,
         all_peak_w=peak_w,
     )
+    wanted_w = {key: _wanted_w(want) for key, want in wants.items()}
+    lend(site, seen, wanted_w, room, shift.connection, shift.lease.duration_s)
     commands: list[Command] = []
     expected_w: dict[DeviceId, float] = {}
     switches: dict[DeviceId, SwitchMemory] = dict(state.switches)
@@ -147,7 +150,7 @@ def _forget_disobedience(shift: _Shift, device: Controllable) -> None:
     """What a device draws against its command counts for the others; it is told what fits, in case it listens."""
     if (drawn_w := shift.seen.disobeying_w.get(device.id)) is not None:
         shift.room.give_back(device.circuit, phases_drawn_on(device, shift.seen), drawn_w)
-        shift.connection.import_net_w -= drawn_w
+        shift.connection.book_disobedience(device.id, -drawn_w)
 
 
 def _keep_room_for_disobedience(shift: _Shift, device: Controllable, command: Command, power_w: float) -> None:
@@ -158,7 +161,7 @@ def _keep_room_for_disobedience(shift: _Shift, device: Controllable, command: Co
     elsewhere = isinstance(action, ChargeCurrent) and action.phase_count != len(drawn_on)
     beyond_w = max(0.0, drawn_w if elsewhere else drawn_w - power_w)
     shift.room.take(device.circuit, drawn_on, beyond_w)
-    shift.connection.import_net_w += beyond_w
+    shift.connection.book_disobedience(device.id, beyond_w)
 
 
 def _heat_pump(
@@ -169,12 +172,15 @@ def _heat_pump(
         rested = switching.after(memory, running=False, now=shift.now)
         fits = _nameplate_fits(shift, device)
         command = _silent(shift, device.id, HeatPumpPower(power_w=None if fits else 0.0), want)
-        return command, device.power_max_w if fits else 0.0, rested
+        told_w = device.power_max_w if fits else 0.0
+        # It may start: what others draw of the sun is then bought for it.
+        shift.connection.import_net_w += told_w
+        return command, told_w, rested
     room_w, circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w),
         _fuse_bound(-WIDE_W, room_w * len(device.phases), circuit),
-        *shift.connection.import_bounds(values.power_w),
+        *shift.connection.import_bounds(device.id, values.power_w),
     ]
     if want.power_w is None:
         return _by_itself(shift, device, bounds, values.power_w, memory)
@@ -183,7 +189,7 @@ def _heat_pump(
     if power_w < device.power_min_w * (1 - 1e-9):
         limited = _floored(limited, power_w, device.power_min_w)
         power_w = 0.0
-    _book(shift, device.circuit, device.phases, power_w, values.power_w)
+    _book(shift, device, device.phases, power_w, values.power_w)
     switched = switching.after(memory, running=power_w > 0, now=shift.now)
     return _command(shift, device.id, HeatPumpPower(power_w=power_w), limited), power_w, switched
 
@@ -195,7 +201,7 @@ def _by_itself(
     power_w, limited = settle(bounds, device.power_max_w)
     fits = power_w >= device.power_max_w * (1 - 1e-9)
     told_w = device.power_max_w if fits else 0.0
-    _book(shift, device.circuit, device.phases, told_w, measured_w)
+    _book(shift, device, device.phases, told_w, measured_w)
     # A pump at rest draws some watts for its electronics.
     switched = switching.after(memory, running=fits and measured_w > OVERDRAW_W, now=shift.now)
     action = HeatPumpPower(power_w=None if fits else 0.0)
@@ -205,7 +211,10 @@ def _by_itself(
 def _nameplate_fits(shift: _Shift, device: HeatPump) -> bool:
     """Whether a silent pump may go by its own thermostat: its nameplate, which counts for all others already."""
     left_w, _ = shift.room.tightest(device.circuit, device.phases, importing=True)
-    return left_w >= 0 and not shift.connection.imports
+    fits = all(
+        each.drawn_w <= each.ceiling.power_max_w for each in shift.connection.dimmings if device.id in each.devices
+    )
+    return left_w >= 0 and fits and not shift.connection.imports
 
 
 def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -> tuple[Command, float, SwitchMemory]:
@@ -218,7 +227,7 @@ def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w if present else 0.0),
         _fuse_bound(-WIDE_W, highest_power_w(device, room_a), circuit),
-        *shift.connection.import_bounds(values.power_w),
+        *shift.connection.import_bounds(device.id, values.power_w),
     ]
     if present and not want.urgent:
         bounds += _dwell_bounds(shift.now, memory, device.power_min_w, CHARGE_RUN_MIN_S, CHARGE_REST_MIN_S)
@@ -233,7 +242,7 @@ def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -
         limited = tuple(sorted((*limited, dwell), key=lambda each: each.authority))
     elif offer.power_w == 0:
         limited = _floored(limited, allowed_w, device.power_min_w)
-    _book(shift, device.circuit, device.wired_phases(offer.phase_count), offer.power_w, values.power_w)
+    _book(shift, device, device.wired_phases(offer.phase_count), offer.power_w, values.power_w)
     switched = switching.after_offer(memory, offer.power_w, offer.phase_count, values, shift.now)
     action = ChargeCurrent(current_a=offer.current_a, phase_count=offer.phase_count)
     return _command(shift, device.id, action, limited), offer.power_w, switched
@@ -244,6 +253,7 @@ def _battery(shift: _Shift, device: Battery, want: Want) -> tuple[Command, float
     if values is None or values.stored_wh is None:
         return _silent(shift, device.id, BatteryPower(power_w=0.0), want), 0.0
     window = sustainable_power(values.stored_wh, device, shift.lease.duration_s)
+    lent_bounds = shift.connection.called_in(device.id)
     charge_w = _least(device.charge_power_max_w, values.charge_power_max_w)
     discharge_w = _least(device.discharge_power_max_w, values.discharge_power_max_w)
     import_room_w, import_circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
@@ -255,14 +265,15 @@ def _battery(shift: _Shift, device: Battery, want: Want) -> tuple[Command, float
         Bound(authority=Authority.DEVICE, rule=LimitRule.WINDOW, range=window),
         _fuse_bound(-WIDE_W, import_room_w * count, import_circuit),
         _fuse_bound(-export_room_w * count, WIDE_W, export_circuit),
-        *shift.connection.import_bounds(values.power_w),
+        *lent_bounds,
+        *shift.connection.import_bounds(device.id, values.power_w),
         *shift.connection.export_bounds(),
     ]
     if shift.seen.grid is None:
         # Blind, a discharge could feed the grid and a charge could meet any load: rest.
         bounds.append(_bound(Authority.FUSE, LimitRule.METER_STALE, 0.0, 0.0))
     power_w, limited = settle(bounds, _wanted_w(want))
-    _book(shift, device.circuit, device.phases, power_w, values.power_w)
+    _book(shift, device, device.phases, power_w, values.power_w)
     return _command(shift, device.id, BatteryPower(power_w=power_w), limited), power_w
 
 
@@ -361,9 +372,9 @@ def _floored(limited: tuple[LimitedBy, ...], allowed_w: float, floor_w: float) -
     return (*limited, LimitedBy(authority=Authority.DEVICE, rule=LimitRule.CURRENT_FLOOR, limit_w=0.0))
 
 
-def _book(shift: _Shift, circuit: CircuitId, phases: tuple[Phase, ...], power_w: float, measured_w: float) -> None:
-    shift.room.take(circuit, phases, power_w)
-    shift.connection.book(power_w, measured_w)
+def _book(shift: _Shift, device: Controllable, phases: tuple[Phase, ...], power_w: float, measured_w: float) -> None:
+    shift.room.take(device.circuit, phases, power_w)
+    shift.connection.book(device.id, power_w, measured_w)
 
 
 def _silent(shift: _Shift, device_id: DeviceId, resting: Action, want: Want) -> Command:

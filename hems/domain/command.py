@@ -1,6 +1,7 @@
 """Commands are leases with provenance. Only ``hems.control.guard`` constructs a Command (a test walks the code)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Literal
 
@@ -61,13 +62,18 @@ class LimitedBy:
 class Limit:
     """A bound on the site's exchange with the grid, from outside the house.
 
-    ``import_power_max_w`` and ``export_power_max_w`` are magnitudes [W]; None leaves that direction free.
+    Powers are magnitudes [W]; None leaves free what it would bound.
     """
 
     authority: Authority
     source: str
     import_power_max_w: float | None = None
     export_power_max_w: float | None = None
+    dimmed_power_max_w: float | None = None
+    """Most that the dimmed devices may draw from the grid together; the household's own load is not counted."""
+    dims: frozenset[DeviceId] = frozenset()
+    until_at: datetime | None = None
+    """When it ends by itself; None: nobody says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

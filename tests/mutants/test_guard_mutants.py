@@ -26,7 +26,59 @@ SILENT = f"{GUARD}::test_a_silent_device_is_told_its_safe_value"
 LEASE = f"{GUARD}::test_every_device_gets_one_command_with_a_lease_that_ends"
 NARROW = f"{ARBITRATE}::test_the_power_is_inside_the_strongest_range_and_the_one_that_pulling_in_gives"
 
+DIMMING = "tests/property/test_dimming.py"
+LENT = "tests/unit/control/test_dimming.py"
+DIMMED = f"{DIMMING}::test_dimmed_devices_cause_no_more_import_than_the_limit"
 MUTANTS = (
+    Mutant(
+        name="dimming forgotten",
+        file="hems/control/exchange.py",
+        before="if device_id in dimming.devices:",
+        after="if False:",
+        test=DIMMED,
+    ),
+    Mutant(
+        name="silent dimmed devices not counted",
+        file="hems/control/exchange.py",
+        before="if each.id in seen.silent}",
+        after="if False}",
+        test=DIMMED,
+    ),
+    Mutant(
+        name="what dimmed devices draw is not counted",
+        file="hems/control/exchange.py",
+        before="            if device_id in each.devices:\n                each.drawn_w += power_w",
+        after="            if False:\n                each.drawn_w += power_w",
+        test=DIMMED,
+    ),
+    Mutant(
+        name="sun of dimmed devices given to others",
+        file="hems/control/exchange.py",
+        before="elif beside_w < 0:",
+        after="elif False:",
+        test=DIMMED,
+    ),
+    Mutant(
+        name="discharge counted twice",
+        file="hems/control/exchange.py",
+        before="        self.import_net_w += lent_w\n",
+        after="",
+        test=LENT,
+    ),
+    Mutant(
+        name="discharge lent that is only wanted",
+        file="hems/control/lending.py",
+        before="min(asked_w, -values.power_w, fits_w)",
+        after="min(asked_w, fits_w)",
+        test=LENT,
+    ),
+    Mutant(
+        name="discharge lent that ends now",
+        file="hems/control/lending.py",
+        before="min(asked_w, -values.power_w, fits_w)",
+        after="min(-values.power_w, fits_w)",
+        test=LENT,
+    ),
     Mutant(
         name="fuse factor removed",
         file="hems/control/headroom.py",
@@ -232,7 +284,8 @@ def copy_of_the_core(folder: Path) -> None:
     shutil.copy(ROOT / "hems" / "__init__.py", folder / "hems")
     shutil.copytree(ROOT / "tests" / "support", folder / "tests" / "support", ignore=NO_CACHES)
     (folder / "tests" / "property").mkdir()
-    for name in (GUARD, ARBITRATE):
+    (folder / "tests" / "unit" / "control").mkdir(parents=True)
+    for name in (GUARD, ARBITRATE, DIMMING, LENT):
         shutil.copy(ROOT / name, folder / name)
     complete(folder)
 
