@@ -10,6 +10,7 @@ from hems.domain.command import Command
 from hems.domain.flex import Envelope, Refusal, Setpoint, TelemetryMinute
 from hems.domain.forecast_view import ForecastViews
 from hems.domain.learned import LearnedView, LearnedViews
+from hems.domain.operator import LimitWrite, Way
 from hems.domain.override import ChargeNow, Quote
 from hems.domain.prediction import PredictionRequest
 from hems.domain.problem import PlanningProblem
@@ -222,6 +223,18 @@ class Driver(Protocol):
 
     async def rest(self) -> None:
         """Leave every device in its resting value, before a clean stop. Bounded: gives up after some seconds."""
+        ...
+
+
+class LimitInbox(Protocol):
+    """What a grid operator tells the house, from whatever box he tells it through."""
+
+    def heartbeat(self) -> None:
+        """He is there."""
+        ...
+
+    async def write(self, way: Way, wanted: LimitWrite) -> str | None:
+        """His limit of one way. None: accepted; it holds already, and is stored. Else why not, in one sentence."""
         ...
 
 

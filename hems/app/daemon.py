@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol
 
 from hems.aggregator import AggregatorSession, new_ulid
 from hems.app.commitments import Commitments, Progress
@@ -22,6 +23,7 @@ from hems.app.judging import Judging
 from hems.app.knowing import Knowing
 from hems.app.learning import Learning
 from hems.app.market import Market
+from hems.app.operator_desk import OperatorDesk
 from hems.app.overrides import Overrides
 from hems.app.past_minutes import minutes_of
 from hems.app.planner_loop import PlannerLoop
@@ -31,10 +33,11 @@ from hems.app.stored import OffloadedOutbox, StoredSequence
 from hems.app.waiting import either
 from hems.domain.flex import Commitment, Delivery, TelemetryMinute
 from hems.domain.learned import LearnedFact
+from hems.domain.operator import GridOperator, KeptLimit
 from hems.domain.override import ChargeNow
 from hems.domain.site import Site
 from hems.domain.wiring import AggregatorWiring
-from hems.ports import Clock, Driver, Mqtt, Offload, Planner, Predictor
+from hems.ports import Clock, Driver, LimitInbox, Mqtt, Offload, Planner, Predictor
 from hems.runtime.supervisor import Supervisor
 from hems.store.house_store import HouseStore
 from hems.web.server import WebServer
@@ -49,6 +52,15 @@ STOP_MAX_S = 5.0
 
 LONGEST_REPORT = timedelta(days=1)
 """Hold blocks last two hours at most: what was measured later is nothing that a report needs."""
+
+
+class OperatorBox(Protocol):
+    """The box through which a grid operator tells his limits."""
+
+    async def run(self, inbox: LimitInbox) -> None:
+        """Pass on what it says, until cancelled."""
+        ...
+
 
 Task = tuple[str, Callable[[], Awaitable[None]]]
 """A name and a coroutine function that runs until cancelled."""
@@ -82,6 +94,9 @@ class Parts:
     market: Market
     page: Page | None = None
     aggregator: tuple[AggregatorWiring, Mqtt] | None = None
+    operator: GridOperator | None = None
+    operator_box: OperatorBox | None = None
+    """Where his limits come from."""
     simulated: str | None = None
     troubles: tuple[Callable[[], str | None], ...] = ()
     tick_s: float = TICK_S
@@ -141,7 +156,7 @@ class Daemon:
             situation=self.house.situation,
             new_id=self._new_id,
         )
-        self.house.learning = self._learning()
+        self.house.operator, self.house.learning = self._operator(), self._learning()
         self.house.judging = Judging(site, history=parts.store.history, offload=parts.disk, clock=clock)
         self.house.flex = FlexDesk(
             site,
@@ -180,6 +195,8 @@ class Daemon:
             for name, task in parts.links:
                 outer.start(name, task)
             outer.start("recorder", self.recorder.run)
+            if parts.operator_box is not None and self.house.operator is not None:
+                outer.start("grid operator", partial(parts.operator_box.run, self.house.operator))
             await self._first_readings()
             for name, task in self.steering.tasks():
                 inner.start(name, task)
@@ -250,6 +267,18 @@ class Daemon:
             offload=self.parts.disk,
             clock=self.parts.clock,
             changed=self.planner.wake,
+        )
+
+    def _operator(self) -> OperatorDesk | None:
+        if self.parts.operator is None:
+            return None
+        return OperatorDesk(
+            self.parts.operator,
+            self.parts.store.documents("operator-limits", kind=KeptLimit),
+            offload=self.parts.disk,
+            clock=self.parts.clock,
+            changed=self.planner.wake,
+            record=self.recorder.limit,
         )
 
     def _session(self) -> AggregatorSession | None:

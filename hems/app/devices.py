@@ -23,7 +23,7 @@ from hems.domain.wiring import (
 from hems.ports import Clock, Driver, Offload
 from hems.runtime.mqtt import MqttLink
 from hems_drivers.modbus.link import Links
-from hems_drivers.mqtt import mqtt_driver
+from hems_drivers.mqtt import OperatorBox, mqtt_driver
 from hems_drivers.ocpp.server import central_system
 from hems_drivers.ocpp.transactions import Memory
 from hems_drivers.p1 import p1_driver
@@ -39,6 +39,8 @@ class Connected:
 
     drivers: tuple[Driver, ...]
     brokers: Mapping[str, MqttLink]
+    operator_box: OperatorBox | None
+    """None: no grid operator is connected."""
 
     @property
     def tasks(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]:
@@ -99,10 +101,11 @@ def connect(
     for device in site.devices:
         by_connection[wiring.devices[device.id].connection].append(device)
     links = Links(clock=clock, random=dice)
+    operator_at = None if wiring.operator is None else wiring.operator.connection
     brokers = {
         name: MqttLink(each, client_id=_client_id(site, wiring, name), will=wills.get(name), clock=clock, random=dice)
         for name, each in wiring.connections.items()
-        if isinstance(each, MqttConnection) and (name in by_connection or name in wills)
+        if isinstance(each, MqttConnection) and (name in by_connection or name in wills or name == operator_at)
     }
     drivers: list[Driver] = []
     stations: dict[int, dict[str, tuple[Charger, OcppConnection]]] = defaultdict(dict)
@@ -135,7 +138,14 @@ def connect(
     for port, chargers in stations.items():
         memory: Memory = StoredMemory(chargers_told, str(port), disk)
         drivers.append(central_system(chargers, host=ocpp_host, port=port, memory=memory, clock=clock, random=dice))
-    return Connected(drivers=tuple(drivers), brokers=brokers)
+    return Connected(drivers=tuple(drivers), brokers=brokers, operator_box=_operator_box(wiring, brokers, clock))
+
+
+def _operator_box(wiring: Wiring, brokers: Mapping[str, MqttLink], clock: Clock) -> OperatorBox | None:
+    operator = wiring.operator
+    if operator is None or operator.connection not in brokers:
+        return None
+    return OperatorBox(operator, brokers[operator.connection], clock)
 
 
 def _over_mqtt(mqtt: MqttLink, devices: list[Device], wiring: Wiring, clock: Clock) -> Driver:

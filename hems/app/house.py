@@ -18,6 +18,7 @@ from hems.app.keeping import kept_of
 from hems.app.knowing import Knowing
 from hems.app.learning import Learning
 from hems.app.measuring import Meterage
+from hems.app.operator_desk import OperatorDesk
 from hems.app.overrides import Overrides
 from hems.app.plan_view import plan_view_of
 from hems.app.planner_loop import Planned, PlannerLoop, Situation
@@ -122,6 +123,8 @@ class RunningHouse:
         self._recorded_mono_s = clock.monotonic_s()
         self._minute_seq = 0
         self.limits: tuple[Limit, ...] = ()
+        self.operator: OperatorDesk | None = None
+        """None: no grid operator is connected, and ``limits`` stay as they are."""
         self.on_tick: Callable[[], None] = lambda: None
         """Called after each tick: proof of life."""
         self.on_progress: Callable[[Sequence[Progress]], None] = lambda _: None
@@ -163,6 +166,8 @@ class RunningHouse:
         overrides = self.overrides.in_force(now)
         asked = self.flex.asked(overrides, now)
         before = self._last
+        if self.operator is not None:
+            self.limits = self.operator.limits(now)
         result = tick(self._state, image, self.planner.plan, self.limits, now, asked)
         self._steering.tell(result.commands)
         self._state = result.state
@@ -226,6 +231,7 @@ class RunningHouse:
             simulated=self._simulated,
             not_following=not_following(self._state, last.now, after_s=ASTRAY_S),
             troubles=tuple(self.troubles()),
+            operator=None if self.operator is None else self.operator.status(last.now),
         )
         return snapshot_of(self.site, last.result, shown)
 
@@ -283,6 +289,8 @@ class RunningHouse:
         """Close what is open, at a clean stop."""
         if self._last is None:
             return
+        if self.operator is not None:
+            self.operator.close(self._last.now)
         at = self._last.now.at
         lasting = {key: each for key, each in self._state.episodes.items() if each.opened_at < at}
         self._closed += [episodes.close(key, each, at) for key, each in lasting.items()]
@@ -299,6 +307,8 @@ class RunningHouse:
         """Everything that is recorded of a tick; the disk does it later."""
         for event in result.events:
             _log_event(event, self.site)
+        if self.operator is not None:
+            self.operator.note(result.estimate, now)
         self._closed.extend(result.episodes)
         if now.mono_s - self._recorded_mono_s >= RECORD_EVERY_S:
             self._record_episodes(now.mono_s)

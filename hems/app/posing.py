@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from hems.app.month_peak import peaks_of
 from hems.app.posing_heat import heat_input, running_from
+from hems.app.posing_limits import operator_export_w, operator_import_w
 from hems.app.year_balance import marginal_prices
 from hems.control.estimate import FUSE_USE_RATIO, Estimate
 from hems.control.exchange import Ceiling, export_ceilings, import_ceilings
 from hems.control.headroom import FAST_METER_S, feed_in_power_w, plannable_power_w, static_reserve
 from hems.control.state import ControlState, SwitchMemory
-from hems.domain.command import Limit, LimitRule
+from hems.domain.command import Limit
 from hems.domain.outlook import CarTask, Outlook
 from hems.domain.override import ChargeNow
 from hems.domain.plan import Plan
@@ -83,17 +84,20 @@ def pose(
     planned_pumps = {each.device_id for each in heat}
     unplanned = [drawn.mean_w for pump_id, drawn in outlook.heat.items() if pump_id not in planned_pumps]
     own_w = tuple(map(sum, zip(outlook.load.mean_w, *unplanned, strict=True)))
-    imports, exports = import_ceilings(site, limits), export_ceilings(site, limits)
+    import_max_w = _import_max_w(state, import_ceilings(site, ()), own_w, asked_w)
+    export_max_w = (_least_w(export_ceilings(site, ()), feed_in_power_w(state)),) * grid.count
     return PlanningProblem(
         issued_at=now.at,
         grid=grid,
         import_price_eur_per_kwh=buy,
         export_price_eur_per_kwh=sell,
         load_power_w=tuple(map(sum, zip(own_w, asked_w, strict=True))),
-        import_power_max_w=_import_max_w(state, imports, own_w, asked_w),
-        export_power_max_w=(_least_w(exports, LimitRule.CONNECTION_EXPORT, feed_in_power_w(state)),) * grid.count,
-        operator_import_max_w=_operator_w(imports, LimitRule.OPERATOR_IMPORT, grid),
-        operator_export_max_w=_operator_w(exports, LimitRule.OPERATOR_EXPORT, grid),
+        import_power_max_w=import_max_w,
+        export_power_max_w=export_max_w,
+        operator_import_max_w=operator_import_w(
+            site, limits, grid, own_w=own_w, sun_w=_sun_w(outlook), free_w=import_max_w
+        ),
+        operator_export_max_w=operator_export_w(site, limits, grid, free_w=export_max_w),
         net_error_w=_net_error_w(outlook),
         pv=_pv(site, outlook),
         batteries=_batteries(site, seen, terminal_value_eur_per_kwh=TERMINAL_VALUE_RATIO * sum(buy) / len(buy)),
@@ -131,19 +135,17 @@ def _import_max_w(
     """What the fuses and the contract let in: the load, and what is left beside it."""
     controllable_w = plannable_power_w(state)
     return tuple(
-        _least_w(ceilings, LimitRule.CONNECTION_IMPORT, load_w + max(controllable_w, charging_w))
+        _least_w(ceilings, load_w + max(controllable_w, charging_w))
         for load_w, charging_w in zip(own_w, asked_w, strict=True)
     )
 
 
-def _least_w(ceilings: Sequence[Ceiling], rule: LimitRule, otherwise_w: float) -> float:
-    return min([otherwise_w, *(each.power_max_w for each in ceilings if each.rule is rule)])
+def _least_w(ceilings: Sequence[Ceiling], otherwise_w: float) -> float:
+    return min([otherwise_w, *(each.power_max_w for each in ceilings)])
 
 
-def _operator_w(ceilings: Sequence[Ceiling], rule: LimitRule, grid: SlotGrid) -> tuple[float, ...] | None:
-    """A limit that is in force now is taken to last: nobody says yet for how long."""
-    told_w = [each.power_max_w for each in ceilings if each.rule is rule]
-    return (min(told_w),) * grid.count if told_w else None
+def _sun_w(outlook: Outlook) -> tuple[float, ...]:
+    return tuple(sum(plant.mean_w[slot] for plant in outlook.pv.values()) for slot in range(outlook.grid.count))
 
 
 def _pv(site: Site, outlook: Outlook) -> tuple[PvInput, ...]:

@@ -93,10 +93,18 @@ def hold_input(
         residual_low_w=tuple(low_w),
         residual_high_w=tuple(high_w),
         batteries=tuple(_batteries(site, seen)),
-        import_max_w=min([fuse_max_w, *(each.power_max_w for each in import_ceilings(site, limits))]),
+        import_max_w=min([fuse_max_w, *_import_limits_w(site, limits, min(low_w))]),
         export_max_w=min((each.power_max_w for each in export_ceilings(site, limits)), default=None),
         valid_s=VALID_S,
     )
+
+
+def _import_limits_w(site: Site, limits: Sequence[Limit], own_w: float) -> list[float]:
+    """What contract and operator let in; where he dims devices, beside what the household draws at least."""
+    dimmed_w = [each.dimmed_power_max_w for each in limits if each.dimmed_power_max_w is not None]
+    return [each.power_max_w for each in import_ceilings(site, limits)] + [
+        power_w + max(0.0, own_w) for power_w in dimmed_w
+    ]
 
 
 def _cars_max_w(

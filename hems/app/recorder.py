@@ -9,6 +9,7 @@ from hems.app.measuring import Means
 from hems.domain.decision import DecisionEpisode
 from hems.domain.flex import TelemetryMinute
 from hems.domain.kept_forecast import KeptForecast
+from hems.domain.operator import LimitPeriod
 from hems.domain.plan import Plan
 from hems.ports import Offload
 from hems.store.columns import Chunk
@@ -141,6 +142,10 @@ class Recorder:
     def session(self, session: CarSession) -> None:
         """A car that came, or a stay that ended."""
         self.later(lambda: self._store.history.put_session(session))
+
+    def limit(self, period: LimitPeriod) -> None:
+        """A period under a grid operator's limit, as it is so far."""
+        self.later(lambda: self._store.history.put_limit(period))
 
     def later(self, work: Callable[[], object]) -> None:
         """Do this in the store's thread, after what waits already."""

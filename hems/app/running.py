@@ -145,6 +145,8 @@ async def _parts(
         market=market,
         page=place.page,
         aggregator=None if wanted is None else (wanted, connected.brokers[wanted.connection]),
+        operator=house.operator,
+        operator_box=connected.operator_box,
         simulated=None if pretence is None else pretence.words,
     )
 

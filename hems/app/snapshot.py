@@ -11,7 +11,7 @@ from hems.control.tick import TickResult
 from hems.domain import reasons
 from hems.domain.asked import Asked
 from hems.domain.command import Authority, LimitRule
-from hems.domain.events import Mode
+from hems.domain.operator import LimitState
 from hems.domain.plan import Plan
 from hems.domain.reading import CarState, ChargerValues, Image
 from hems.domain.site import Battery, Charger, Device, DeviceId, GridMeter, HeatPump, PvPlant, Site
@@ -21,13 +21,14 @@ from hems.domain.snapshot import (
     DeviceView,
     Kind,
     Notice,
+    OperatorStatus,
     PlainState,
     PlanStatus,
     PriceStatus,
     Snapshot,
 )
 from hems.domain.time import Now
-from hems.explain import consequence_of_silence, headline, next_change
+from hems.explain import consequence_of_silence, headline, limit_notice, next_change
 from hems.explain.words import clock, to_exchange
 
 IDLE_W = 50.0
@@ -64,6 +65,7 @@ class Shown:
     not_following: frozenset[DeviceId]
     troubles: Sequence[str]
     """Of disk, prices, clock: sentences, the worst first."""
+    operator: OperatorStatus | None = None
 
 
 def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
@@ -87,6 +89,7 @@ def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
         plan=None if shown.plan is None else _plan(shown.plan, shown),
         aggregator=_aggregator(shown),
         notices=tuple(_notices(site, result, shown)),
+        operator=shown.operator,
     )
 
 
@@ -220,8 +223,7 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
     if site.meter.id in silent:
         text = f"{site.meter.name} does not answer: {consequence_of_silence(site.meter)}."
         found.append(Notice(level="problem", text=text))
-    if result.state.mode is Mode.GRID_LIMITED:
-        found.append(Notice(level="limit", text="The grid operator limits the house."))
+    found += _limits(site, shown)
     setpoint = shown.asked.setpoint
     if setpoint is not None and (power_w := setpoint.power_at_w(shown.now.at)) is not None:
         # What was agreed; what the house does is measured, and may not be known.
@@ -237,6 +239,27 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
         found.append(Notice(level="info", text=text))
     found += [Notice(level="info", text=text) for text in shown.troubles]
     return found
+
+
+def _limits(site: Site, shown: Shown) -> list[Notice]:
+    if shown.operator is None:
+        return []
+    return [
+        Notice(
+            level="problem" if each.state in (LimitState.FAILSAFE, LimitState.UNLIMITED_AUTONOMOUS) else "limit",
+            text=limit_notice(
+                shown.operator.name,
+                each.way,
+                each.state,
+                each.limit_w,
+                is_dimmed=each.covers == "devices",
+                until_at=each.until_at,
+                zone=site.zone,
+            ),
+        )
+        for each in shown.operator.limits
+        if each.limit_w is not None
+    ]
 
 
 def not_following(state: ControlState, now: Now, *, after_s: float) -> frozenset[DeviceId]:

@@ -252,6 +252,19 @@ def forecasts(
     raise typer.Exit(run(state_dir=state_dir, days=days, as_json=as_json))
 
 
+@app.command()
+def limits(
+    state_dir: Annotated[Path, typer.Option(help="Where the daemon keeps its state.")] = Path("/var/lib/hems"),
+    days: Annotated[int, typer.Option(help="How far back.", min=1, max=1_100)] = 90,
+    as_csv: Annotated[bool, typer.Option("--csv", help="As a table for the operator.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What the grid operator limited, when, and how it was kept."""
+    from hems.cli.limits import limits as run
+
+    raise typer.Exit(run(state_dir=state_dir, days=days, as_json=as_json, as_csv=as_csv))
+
+
 learned_app = typer.Typer(no_args_is_help=True, help="What devices turned out to be, and whether to plan with it.")
 app.add_typer(learned_app, name="learned")
 LearnedKey = Annotated[str, typer.Argument(metavar="DEVICE.FACT", help="As hems learned list has it.")]
@@ -283,6 +296,19 @@ def learned_decline(
     from hems.cli.learned import decide_learned
 
     raise typer.Exit(decide_learned(key, use=False, host=host, port=port, as_json=as_json))
+
+
+@app.command()
+def status(
+    host: PageHost = "127.0.0.1",
+    port: PagePort = 8080,
+    plan: Annotated[bool, typer.Option("--plan", help="What comes, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What the house does now, why, and what it has to do without; asked of the daemon at work."""
+    from hems.cli.status import status as run
+
+    raise typer.Exit(run(host=host, port=port, plan=plan, as_json=as_json))
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from hems.config.crosschecks import charging_phase_count
 from hems.config.devices import (
     BatteryEntry,
     BatteryPart,
@@ -13,6 +12,7 @@ from hems.config.devices import (
     SolarEntry,
     SolarPart,
     WiredEntry,
+    charging_phase_count,
 )
 from hems.config.references import slug
 from hems.config.schema import Co2Entry, DayAhead, Fixed, NetMeteringEntry, SiteFile, Source, TimeOfUse

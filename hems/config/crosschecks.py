@@ -11,8 +11,10 @@ from hems.config.devices import (
     HybridInverterEntry,
     SolarEntry,
     WiredEntry,
+    charging_phase_count,
 )
 from hems.config.finding import Finding
+from hems.config.operator_checks import check_operator
 from hems.config.quantity import quoted
 from hems.config.references import circuit_chain
 from hems.config.schema import DayAhead, SiteFile
@@ -33,6 +35,7 @@ def crosscheck(file: SiteFile, tree: Tree) -> list[Finding]:
         *_heat_pumps(file, tree),
         *_export_limit(file, tree),
         *_tariff(file, tree),
+        *check_operator(file, tree),
     ]
 
 
@@ -44,11 +47,6 @@ def smallest_fuse(file: SiteFile, circuit: str) -> tuple[float, str]:
         for index in circuit_chain(file, circuit)
     ]
     return min(fuses, key=lambda fuse: fuse[0])
-
-
-def charging_phase_count(entry: ChargerEntry) -> int:
-    """Most phases that a charger uses."""
-    return 1 if entry.phases == 1 else 3
 
 
 def _wired(file: SiteFile) -> Iterator[tuple[Path, WiredEntry]]:

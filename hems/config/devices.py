@@ -227,3 +227,8 @@ DeviceEntry = Annotated[
     Field(discriminator="kind"),
 ]
 WiredEntry = HybridInverterEntry | SolarEntry | BatteryEntry | ChargerEntry | HeatPumpEntry
+
+
+def charging_phase_count(entry: ChargerEntry) -> int:
+    """Most phases that a charger uses."""
+    return 1 if entry.phases == 1 else 3

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hems.config.build import build
+from hems.config.build_operator import build_operator
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
 from hems.config.schema import SiteFile
 from hems.config.secrets import Secrets
 from hems.config.tree import Path, Secret, Tree, Value
 from hems.config.wiring import build_wiring
+from hems.domain.operator import GridOperator
 from hems.domain.site import Site
 from hems.domain.wiring import Wiring
 
@@ -30,6 +32,8 @@ class House:
     wiring: Wiring
     location: Location | None
     """None: not said; there is no weather forecast."""
+    operator: GridOperator | None = None
+    """Who may limit it by law; None: nobody is connected."""
 
 
 def resolve_secrets(tree: Tree, secrets: Secrets) -> tuple[dict[str, str], list[Finding]]:
@@ -47,10 +51,12 @@ def resolve_secrets(tree: Tree, secrets: Secrets) -> tuple[dict[str, str], list[
 
 def build_house(file: SiteFile, secret_by_name: dict[str, str]) -> House:
     """The house; the file has passed every check and all of its secrets are known."""
-    location = file.site.location
+    location, site = file.site.location, build(file)
+    operator = None if file.grid_operator is None else build_operator(file.grid_operator, site)
     return House(
-        site=build(file),
-        wiring=build_wiring(file, secret_by_name),
+        site=site,
+        wiring=build_wiring(file, secret_by_name, site),
+        operator=operator,
         location=None if location is None else Location(latitude_deg=location.lat, longitude_deg=location.lon),
     )
 

@@ -44,6 +44,9 @@ def check_references(file: SiteFile, tree: Tree) -> list[Finding]:
     if file.aggregator is not None and file.aggregator.connection not in file.connections:
         path = ("aggregator", "connection")
         findings.append(_unknown(tree, path, file.aggregator.connection, list(file.connections), "connection"))
+    if file.grid_operator is not None and file.grid_operator.connection not in file.connections:
+        path = ("grid_operator", "connection")
+        findings.append(_unknown(tree, path, file.grid_operator.connection, list(file.connections), "connection"))
     # What refers to circuits whose names are wrong would only repeat it.
     return findings + (_circuit_names(file, tree) or _circuit_references(file, tree))
 

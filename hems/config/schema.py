@@ -32,6 +32,7 @@ from hems.config.fields import (
     TimeZone,
     Version,
 )
+from hems.config.operator import GridOperatorEntry
 from hems.config.quantity import (
     Current,
     Fee,
@@ -261,6 +262,7 @@ class SiteFile(Model):
     devices: tuple[DeviceEntry, ...]
     tariff: TariffSection
     aggregator: AggregatorSection | None = None
+    grid_operator: GridOperatorEntry | None = None
 
 
 def site_schema() -> dict[str, Any]:

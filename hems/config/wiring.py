@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from hems.config.build_operator import build_operator_wiring
 from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry, HeatPumpTopics, MeterTopics, RelayTopics
 from hems.config.references import device_ids
 from hems.config.schema import Connection as ConnectionEntry
 from hems.config.schema import Dsmr, ModbusTcp, Mqtt, Ocpp, SiteFile
-from hems.domain.site import DeviceId
+from hems.domain.site import DeviceId, Site
 from hems.domain.wiring import (
     AggregatorWiring,
     Connection,
@@ -23,7 +24,7 @@ from hems.domain.wiring import (
 )
 
 
-def build_wiring(file: SiteFile, secret_by_name: Mapping[str, str]) -> Wiring:
+def build_wiring(file: SiteFile, secret_by_name: Mapping[str, str], site: Site) -> Wiring:
     """How everything is reached; the file has passed every check and all of its secrets are known."""
     devices = {DeviceId(each): _device(entry) for entry in file.devices for each in device_ids(entry)}
     aggregator = None
@@ -34,6 +35,7 @@ def build_wiring(file: SiteFile, secret_by_name: Mapping[str, str]) -> Wiring:
         connections={name: _connection(entry, secret_by_name) for name, entry in file.connections.items()},
         devices=devices,
         aggregator=aggregator,
+        operator=None if file.grid_operator is None else build_operator_wiring(file.grid_operator, site),
     )
 
 

@@ -90,8 +90,8 @@ class LimitPeriod:
     state: LimitState
     """Limited is the operator's own; init and failsafe are the house holding itself back in silence."""
     started_at: datetime
-    ended_at: datetime | None
-    """None: it lasts."""
+    until_at: datetime
+    """Its end; of one that lasts, how far it has been written down."""
     written_w: float | None
     """As it was written; None: it was not [W]."""
     limit_w: float

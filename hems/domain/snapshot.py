@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from hems.domain.documents import STRICT
 from hems.domain.events import Mode
+from hems.domain.operator import LimitState, Way
 from hems.domain.override import ChargeNow
 from hems.domain.plan import Decider, Origin
 from hems.domain.site import DeviceId
@@ -92,6 +93,28 @@ class AggregatorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorLimit:
+    """Where the grid operator's limit of one way stands."""
+
+    way: Way
+    covers: Literal["devices", "connection"]
+    """Some devices together, the household's own load not counted; or the whole exchange with the grid."""
+    state: LimitState
+    limit_w: float | None
+    """What holds now, >= 0; None: no limit."""
+    until_at: datetime | None
+    """When it ends by itself; None: nobody says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorStatus:
+    """Who may limit the house by law, and whether he does."""
+
+    name: str
+    limits: tuple[OperatorLimit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something that the household should know now; the first one is shown, the others count as "+2 more"."""
 
@@ -125,6 +148,8 @@ class Snapshot:
     aggregator: AggregatorStatus | None
     """None: there is none in the site file."""
     notices: tuple[Notice, ...]
+    operator: OperatorStatus | None = None
+    """None: no grid operator is connected."""
     schema: Literal["hems/state/1"] = STATE_SCHEMA
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hems.domain.operator import Way
 from hems.domain.site import DeviceId
 
 OCPP_PORT = 8887
@@ -115,9 +116,42 @@ class AggregatorWiring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitContact:
+    """A relay contact of the grid operator's, read by an input module."""
+
+    state: MqttPoint
+    limited: str
+    """What the module tells while the operator limits."""
+    free: str
+    """What it tells otherwise; all else counts as limited."""
+    limit_w: float
+    """What then holds [W]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSource:
+    """Where the limit of one way is told."""
+
+    way: Way
+    limit: MqttPoint | None = None
+    contacts: tuple[LimitContact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorWiring:
+    """How the grid operator tells his limits, over which broker."""
+
+    connection: str
+    heartbeat_topic: str | None
+    """None: every message is a sign of life."""
+    sources: tuple[LimitSource, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """All connections by their name in the site file, and the devices at them."""
 
     connections: Mapping[str, Connection]
     devices: Mapping[DeviceId, DeviceWiring]
     aggregator: AggregatorWiring | None = None
+    operator: OperatorWiring | None = None

@@ -4,5 +4,15 @@ from hems.explain.ahead import Ahead, next_change
 from hems.explain.english import consequence_of_silence, sentence
 from hems.explain.events import event_line, is_trouble
 from hems.explain.headline import headline
+from hems.explain.operator import limit_notice
 
-__all__ = ["Ahead", "consequence_of_silence", "event_line", "headline", "is_trouble", "next_change", "sentence"]
+__all__ = [
+    "Ahead",
+    "consequence_of_silence",
+    "event_line",
+    "headline",
+    "is_trouble",
+    "limit_notice",
+    "next_change",
+    "sentence",
+]

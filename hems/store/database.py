@@ -10,7 +10,7 @@ from typing import Any
 
 from hems.store.findings import Findings
 
-VERSION = 3
+VERSION = 4
 """Of the tables, kept as ``user_version``; 0 is a new file. A file of an earlier version gets the tables it lacks."""
 PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA temp_store = MEMORY")
 CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"

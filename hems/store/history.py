@@ -14,6 +14,7 @@ from pathlib import Path
 from hems import wire
 from hems.domain.errors import BadInputError
 from hems.domain.kept_forecast import KeptForecast
+from hems.domain.operator import LimitPeriod, LimitState, Way
 from hems.domain.plan import Plan
 from hems.domain.site import DeviceId
 from hems.domain.time import EPOCH, SLOT_S, from_unix_s, require_utc
@@ -26,6 +27,9 @@ PLANS_DROPPED_MAX = 2
 PLAN_MAX_BYTES = 10 << 20
 FORECASTS_KEPT = timedelta(days=400)
 FORECASTS_DROPPED_MAX = 50
+LIMITS_KEPT = timedelta(days=1_100)
+"""An owner has to be able to show two years of them (BK6-22-300, annex 1, item 7)."""
+LIMITS_DROPPED_MAX = 2
 
 # By time first: a quarter hour of all series goes to one page, and not to one page for each series.
 SLOT = Table(name="slot", key=("start_s", "series"), values=("value",), unsaved_max=20_000)
@@ -35,7 +39,13 @@ SESSION = Table(
     name="stay", key=("device", "plugged_s"), values=("unplugged_s", "energy_wh", "was_full"), unsaved_max=1_000
 )
 FORECAST = Table(name="forecast", key=("start_s", "series", "kind"), values=("deflated",), unsaved_max=500)
-TABLES = (SLOT, SPOT, PLAN, SESSION, FORECAST)
+LIMIT = Table(
+    name="operator_limit",
+    key=("started_us", "way"),
+    values=("until_us", "state", "written_w", "limit_w", "mean_w", "high_w", "above_s"),
+    unsaved_max=1_000,
+)
+TABLES = (SLOT, SPOT, PLAN, SESSION, FORECAST, LIMIT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +219,45 @@ class History:
                 was_full=bool(was_full),
             )
             for _, plugged_s, unplugged_s, energy_wh, was_full in rows
+        ]
+
+    def put_limit(self, period: LimitPeriod) -> bool:
+        """Add a period under an operator's limit, or replace what was kept of it; as :meth:`put_slots`."""
+        started_us = _microseconds(period.started_at)
+        row = (
+            started_us,
+            period.way.value,
+            _microseconds(period.until_at),
+            period.state.value,
+            period.written_w,
+            period.limit_w,
+            period.mean_w,
+            period.high_w,
+            period.above_s,
+        )
+        kept = self._database.put(LIMIT, [row])
+        oldest_us = _microseconds(period.started_at - LIMITS_KEPT)
+        self._database.drop_oldest(LIMIT, below=oldest_us, count_max=LIMITS_DROPPED_MAX)
+        return kept
+
+    def limits(self, start_at: datetime, end_at: datetime) -> list[LimitPeriod]:
+        """Periods under an operator's limit that began in ``[start_at, end_at)``, by time."""
+        span_us = (_microseconds(start_at), _microseconds(end_at))
+        return [
+            LimitPeriod(
+                way=Way(way),
+                state=LimitState(state),
+                started_at=EPOCH + timedelta(microseconds=started_us),
+                until_at=EPOCH + timedelta(microseconds=until_us),
+                written_w=written_w,
+                limit_w=limit_w,
+                mean_w=mean_w,
+                high_w=high_w,
+                above_s=above_s,
+            )
+            for started_us, way, until_us, state, written_w, limit_w, mean_w, high_w, above_s in self._database.rows(
+                LIMIT, "started_us >= ? AND started_us < ?", span_us
+            )
         ]
 
     def close(self) -> None:

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from hems.app.daemon import Daemon, Page, Parts
+from hems.app.daemon import Daemon, OperatorBox, Page, Parts
 from hems.app.market import Market
 from hems.domain.command import Command
 from hems.domain.errors import WorkerError
 from hems.domain.forecast import SlotHistory
+from hems.domain.operator import GridOperator
 from hems.domain.problem import PlanningProblem
 from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S
@@ -166,6 +167,7 @@ async def living(
     stored_ratio: float = 0.5,
     disk: Offload = direct,
     predictor: Predictor | None = None,
+    operator: tuple[GridOperator, OperatorBox] | None = None,
 ) -> AsyncIterator[Living]:
     """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`.
 
@@ -198,6 +200,8 @@ async def living(
         thinking=direct,
         market=market or flat_market(start_at),
         page=page,
+        operator=None if operator is None else operator[0],
+        operator_box=None if operator is None else operator[1],
         aggregator=aggregator,
     )
     stop, began_mono_s = asyncio.Event(), clock.monotonic_s()

@@ -1,5 +1,6 @@
-"""Devices that speak MQTT: meters of any make, and heat pumps behind two SG-Ready relays."""
+"""What speaks MQTT: meters of any make, heat pumps behind two SG-Ready relays, the grid operator's box."""
 
 from hems_drivers.mqtt.driver import mqtt_driver
+from hems_drivers.mqtt.operator_box import OperatorBox
 
-__all__ = ["mqtt_driver"]
+__all__ = ["OperatorBox", "mqtt_driver"]

@@ -1,0 +1,70 @@
+"""The grid operator's section of the site file: what he may limit, and how he tells it."""
+
+from typing import Annotated, Literal
+
+from hems.config.addresses import Point, Topic
+from hems.config.fields import Model, Name, Reference, Word
+from hems.config.quantity import PowerLimit, Quantity, Ratio
+
+FailsafeDuration = Annotated[
+    float, Quantity(noun="a duration", units={"h": "3600"}, example="2 h", minimum=7_200, maximum=86_400)
+]
+"""2 to 24 h, as LPC and LPP have it [s]."""
+
+
+class ContactEntry(Model):
+    """A relay contact of the operator's, read by an input module."""
+
+    state: Point
+    """Where the module tells its state."""
+    limited: Word = "on"
+    """What it tells while the operator limits. Default: on."""
+    free: Word = "off"
+    """What it tells otherwise; all else counts as limited. Default: off."""
+
+
+class StageEntry(ContactEntry):
+    """A contact that stands for a part of the feed-in."""
+
+    limit: Ratio
+    """Of the peak power of all modules."""
+
+
+class ConsumptionEntry(Model):
+    """Limit on consumption (LPC; section 14a EnWG)."""
+
+    limit: Point | None = None
+    """Where the limit in W is told; null, "none" or nothing: there is none."""
+    contact: ContactEntry | None = None
+    """While it is closed, what may be drawn is the minimum."""
+    covers: Literal["devices", "connection"] = "devices"
+    """Chargers, heat pumps and batteries above 4.2 kW together, or the whole import. Default: devices."""
+    minimum: PowerLimit | None = None
+    """Left in any case. Default for devices: as section 14a says; for the connection: nothing."""
+    failsafe: PowerLimit | None = None
+    """While the operator is silent. Default: the minimum."""
+
+
+class ProductionEntry(Model):
+    """Limit on feed-in (LPP)."""
+
+    limit: Point | None = None
+    """Where the limit in W is told."""
+    contacts: tuple[StageEntry, ...] = ()
+    """The smallest of those that are closed counts."""
+    failsafe: Ratio
+    """While the operator is silent, of the peak power of all modules."""
+
+
+class GridOperatorEntry(Model):
+    """Who may limit the house by law, and how he tells it."""
+
+    name: Name
+    connection: Reference
+    """A broker."""
+    heartbeat: Topic | None = None
+    """Where a sign of life comes at least each minute. Without it every message is one."""
+    failsafe_duration: FailsafeDuration = 7_200.0
+    """Least time of the failsafe. Default: 2 h."""
+    consumption: ConsumptionEntry | None = None
+    production: ProductionEntry | None = None
