@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hems.control.estimate import Estimate
-from hems.control.guard import Want
 from hems.control.headroom import dependable_power_w
 from hems.control.intent import Intent
 from hems.control.merit import Storage
 from hems.control.moment import Moment
 from hems.control.state import ControlState, SwitchMemory
+from hems.control.want import Want
 from hems.domain import reasons
 from hems.domain.asked import Asked
 from hems.domain.command import Authority
@@ -117,7 +117,7 @@ def decided(
         return intent(_least_w(charger, values), reasons.WaitsForPlan())
     if car_plan is None or car_plan.value_eur_per_kwh is None:
         return _unless_asleep(state, charger, now) or intent(charger.power_max_w, reasons.ChargesOnPlugIn())
-    missing_wh = car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
+    missing_wh = _missing_wh(values, car_plan)
     if missing_wh < CAR_DONE_WH:
         return intent(0.0, reasons.CarFinished())
     late_at = None if charger.habit is None else missed_departure_at(charger.habit, state.site.zone, now)
@@ -136,6 +136,16 @@ def decided(
     spared_w = max(0.0, full_w - _least_w(charger, values)) * max(0.0, slack_s) / MUST_CHARGE_AHEAD_S
     reason = reasons.MustCharge(departure_at=car_plan.departure_at)
     return _unless_asleep(state, charger, now) or intent(full_w - spared_w, reason, urgent=True)
+
+
+def need_w(values: ChargerValues, car_plan: CarPlan, now: Now) -> float:
+    """Mean power from now on that has the car ready when it leaves, >= 0 [W]."""
+    left_s = (car_plan.departure_at - now.at) / timedelta(seconds=1)
+    return max(0.0, _missing_wh(values, car_plan)) * 3600 / max(left_s, 1.0)
+
+
+def _missing_wh(values: ChargerValues, car_plan: CarPlan) -> float:
+    return car_plan.session_energy_wh + car_plan.energy_needed_wh - values.session_energy_wh
 
 
 def _had_to_charge(state: ControlState, charger: Charger) -> bool:

@@ -7,16 +7,17 @@ if the household has told its habit. Nothing here protects anything; that is the
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hems.control import batteries, cars, heat
 from hems.control.estimate import Estimate
-from hems.control.guard import Want, lease_s
+from hems.control.guard import lease_s
 from hems.control.intent import Intent
 from hems.control.merit import Cleared, Storage, clear
 from hems.control.moment import RULES_BUY, RULES_SELL, Moment, moment_of
 from hems.control.state import ControlState, HeatSlot
 from hems.control.trade_reasons import battery_reason, car_reason
+from hems.control.want import Want
 from hems.domain import reasons
 from hems.domain.asked import NOTHING_ASKED, Asked
 from hems.domain.command import Authority
@@ -86,12 +87,26 @@ def dispatch(
     for device_id, result in _clear(net_w, storages_left, moment).items():
         intents[device_id] = _storage_intent(state, device_id, result, moment, planned_cars.get(device_id))
     intents.update(_pv_intents(state, seen, moment, intents, storages))
+    intents.update(_with_needs(state, seen, moment, intents, now))
     for device in state.site.controllables:
         if device.id in seen.silent:
             intents[device.id] = Intent(want=Want(device_id=device.id, power_w=None), reason=reasons.DeviceSilent())
         elif device.id not in intents:
             intents[device.id] = Intent(want=Want(device_id=device.id, power_w=0.0), reason=reasons.GridMeterSilent())
     return Dispatch(intents=intents, heat_slots=heating.slots, unplanned_since_mono_s=unplanned_since_s)
+
+
+def _with_needs(
+    state: ControlState, seen: Estimate, moment: Moment | None, intents: Mapping[DeviceId, Intent], now: Now
+) -> dict[DeviceId, Intent]:
+    """Cars again, with what they need: chargers share by it where not all fits."""
+    found = {}
+    for charger in state.site.chargers:
+        values, car_plan = seen.chargers.get(charger.id), cars.car_plan_of(moment, charger.id, now)
+        if values is not None and car_plan is not None and (intent := intents.get(charger.id)) is not None:
+            want = replace(intent.want, need_w=cars.need_w(values, car_plan, now))
+            found[charger.id] = replace(intent, want=want)
+    return found
 
 
 def _follows_setpoint(

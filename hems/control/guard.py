@@ -5,7 +5,6 @@ Bounds by authority: the device itself, the fuses, the operator, the household. 
 assumes the worst that is physically possible and says so.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,9 @@ from hems.control.estimate import OVERDRAW_W, Estimate
 from hems.control.exchange import WIDE_W, Exchange, exchange, filled
 from hems.control.headroom import Headroom, counted_production_w, headroom, phases_drawn_on
 from hems.control.lending import lend
+from hems.control.sharing import claims, hold_for_others, in_order
 from hems.control.state import ControlState, SwitchMemory
+from hems.control.want import Want
 from hems.domain.command import (
     Action,
     Authority,
@@ -49,21 +50,6 @@ CHARGE_RUN_MIN_S = 300.0
 CHARGE_REST_MIN_S = 120.0
 PV_OVERSHOOT_RATIO = 1.3
 """Cold, bright modules pass their peak power by up to a fifth: a limit above this is no limit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Want:
-    """What the dispatch would like a device to do.
-
-    ``power_w`` in load convention; for PV ``-power_w`` is the most it should produce, and None is everything.
-    """
-
-    device_id: DeviceId
-    power_w: float | None
-    urgent: bool = False
-    """Outranks a charger's minimum run and rest. A compressor's minimum times protect it and stay."""
-    authority: Authority = Authority.PLAN
-    """Who wants it. It is recorded; it widens nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +105,14 @@ def permit(
         undecided_peak_w=peak_w,
         all_peak_w=peak_w,
     )
-    wanted_w = {key: _wanted_w(want) for key, want in wants.items()}
+    wanted_w = {key: want.known_w for key, want in wants.items()}
     lend(site, seen, wanted_w, room, shift.connection, shift.lease.duration_s)
     commands: list[Command] = []
     expected_w: dict[DeviceId, float] = {}
     switches: dict[DeviceId, SwitchMemory] = dict(state.switches)
-    in_turn: tuple[Controllable, ...] = (*site.heat_pumps, *site.chargers, *site.batteries, *site.pv)
+    claimed = claims(site.chargers, seen, wants)
+    chargers = in_order(site.chargers, claimed)
+    in_turn: tuple[Controllable, ...] = (*site.heat_pumps, *chargers, *site.batteries, *site.pv)
     for device in in_turn:
         want = wants.get(device.id) or Want(device_id=device.id, power_w=None)
         memory = switches.get(device.id) or SwitchMemory()
@@ -135,7 +123,9 @@ def permit(
                 assert isinstance(command.action, HeatPumpPower)
                 switches[device.id] = switching.after_hold(memory, command.action.power_w, device.min_run_s, now)
             case Charger():
+                held = hold_for_others(device, claimed, room, shift.connection)
                 command, power_w, switches[device.id] = _charger(shift, device, want, memory)
+                held.release()
             case Battery():
                 command, power_w = _battery(shift, device, want)
             case PvPlant():
@@ -185,7 +175,7 @@ def _heat_pump(
     if want.power_w is None:
         return _by_itself(shift, device, bounds, values.power_w, memory)
     bounds += _dwell_bounds(shift.now, memory, device.power_min_w, device.min_run_s, device.min_rest_s)
-    power_w, limited = settle(bounds, _wanted_w(want))
+    power_w, limited = settle(bounds, want.known_w)
     if power_w < device.power_min_w * (1 - 1e-9):
         limited = _floored(limited, power_w, device.power_min_w)
         power_w = 0.0
@@ -231,7 +221,7 @@ def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -
     ]
     if present and not want.urgent:
         bounds += _dwell_bounds(shift.now, memory, device.power_min_w, CHARGE_RUN_MIN_S, CHARGE_REST_MIN_S)
-    allowed_w, limited = settle(bounds, _wanted_w(want))
+    allowed_w, limited = settle(bounds, want.known_w)
     held_count = _held_count(shift, device, memory, room_a)
     usable_a = room_a if held_count is None else {held_count: room_a[held_count]}
     offer = choose_offer(
@@ -272,7 +262,7 @@ def _battery(shift: _Shift, device: Battery, want: Want) -> tuple[Command, float
     if shift.seen.grid is None:
         # Blind, a discharge could feed the grid and a charge could meet any load: rest.
         bounds.append(_bound(Authority.FUSE, LimitRule.METER_STALE, 0.0, 0.0))
-    power_w, limited = settle(bounds, _wanted_w(want))
+    power_w, limited = settle(bounds, want.known_w)
     _book(shift, device, device.phases, power_w, values.power_w)
     return _command(shift, device.id, BatteryPower(power_w=power_w), limited), power_w
 
@@ -296,18 +286,13 @@ def _pv(shift: _Shift, device: PvPlant, want: Want) -> tuple[Command, float]:
         part_ratio = device.peak_w / shift.all_peak_w
         for each in shift.connection.exports:
             bounds.append(_bound(each.authority, each.rule, -each.power_max_w * part_ratio, 0.0))
-    wanted_w = -free_w if want.power_w is None else _wanted_w(want)
+    wanted_w = -free_w if want.power_w is None else want.known_w
     power_w, limited = settle(bounds, min(wanted_w, -shift.connection.least_production_w(made_w)))
     shift.undecided_peak_w -= device.peak_w
     shift.room.take(device.circuit, device.phases, -max(0.0, -power_w - counted_production_w(device, shift.seen)))
     shift.connection.book_production(made_w, -power_w)
     limit_w = None if power_w <= -free_w + 1e-6 else -power_w
     return _command(shift, device.id, ProductionLimit(production_power_max_w=limit_w), limited), -min(made_w, -power_w)
-
-
-def _wanted_w(want: Want) -> float:
-    """Nothing wanted, or no number: rest."""
-    return 0.0 if want.power_w is None or math.isnan(want.power_w) else want.power_w
 
 
 def _least(nameplate_w: float, said_w: float | None) -> float:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hems.control.estimate import Estimate
-from hems.control.guard import Want
 from hems.control.moment import Moment
 from hems.control.state import ControlState, HeatSlot, SwitchMemory
 from hems.control.switching import LET_GO_MIN_S
+from hems.control.want import Want
 from hems.domain import reasons
 from hems.domain.plan import HeatPlan
 from hems.domain.reading import HeatPumpValues

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hems.control.guard import Want
+from hems.control.want import Want
 from hems.domain.reasons import Reason
 
 

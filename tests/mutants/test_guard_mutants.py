@@ -29,7 +29,30 @@ NARROW = f"{ARBITRATE}::test_the_power_is_inside_the_strongest_range_and_the_one
 DIMMING = "tests/property/test_dimming.py"
 LENT = "tests/unit/control/test_dimming.py"
 DIMMED = f"{DIMMING}::test_dimmed_devices_cause_no_more_import_than_the_limit"
+SHARING = "tests/unit/control/test_sharing.py"
+
 MUTANTS = (
+    Mutant(
+        name="nothing held back for other chargers",
+        file="hems/control/sharing.py",
+        before="enumerate(later):",
+        after="enumerate(()):",
+        test=SHARING,
+    ),
+    Mutant(
+        name="chargers in the order of the file",
+        file="hems/control/sharing.py",
+        before="-(each.need_w or 0.0)",
+        after="0.0",
+        test=SHARING,
+    ),
+    Mutant(
+        name="what was held back is never released",
+        file="hems/control/guard.py",
+        before="                held.release()\n",
+        after="",
+        test=SHARING,
+    ),
     Mutant(
         name="dimming forgotten",
         file="hems/control/exchange.py",
@@ -285,7 +308,7 @@ def copy_of_the_core(folder: Path) -> None:
     shutil.copytree(ROOT / "tests" / "support", folder / "tests" / "support", ignore=NO_CACHES)
     (folder / "tests" / "property").mkdir()
     (folder / "tests" / "unit" / "control").mkdir(parents=True)
-    for name in (GUARD, ARBITRATE, DIMMING, LENT):
+    for name in (GUARD, ARBITRATE, DIMMING, LENT, SHARING):
         shutil.copy(ROOT / name, folder / name)
     complete(folder)
 

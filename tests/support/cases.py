@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from hems.control.guard import Want
 from hems.control.state import ControlState, HourHigh, SwitchMemory
+from hems.control.want import Want
 from hems.domain.command import Authority, Limit
 from hems.domain.power import ALL_PHASES, Phase, PhaseValues
 from hems.domain.reading import (

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from hems.control.estimate import estimate
-from hems.control.guard import Want, permit
+from hems.control.guard import permit
 from hems.control.state import ControlState
+from hems.control.want import Want
 from hems.domain.command import Authority, BatteryPower, ChargeCurrent, Command, HeatPumpPower, Limit
 from hems.domain.reading import CarState
 from hems.domain.site import DeviceId, Site

@@ -6,8 +6,9 @@ import pytest
 
 from hems.control.current import choose_offer, highest_power_w
 from hems.control.estimate import estimate
-from hems.control.guard import Want, permit
+from hems.control.guard import permit
 from hems.control.state import ControlState, HourHigh, SwitchMemory
+from hems.control.want import Want
 from hems.domain.command import Authority, ChargeCurrent, HeatPumpPower, Limit
 from hems.domain.power import Phase, PhaseValues
 from hems.domain.reading import CarState
