@@ -221,7 +221,8 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
     if result.state.fuse_exceeded:
         found.append(Notice(level="problem", text="The house draws more than its main fuse is rated for."))
     if site.meter.id in silent:
-        text = f"{site.meter.name} does not answer: {consequence_of_silence(site.meter)}."
+        what = "always says the same" if result.estimate.grid_is_frozen else "does not answer"
+        text = f"{site.meter.name} {what}: {consequence_of_silence(site.meter)}."
         found.append(Notice(level="problem", text=text))
     found += _limits(site, shown)
     setpoint = shown.asked.setpoint

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hems.control import residual
+from hems.control import frozen, residual
+from hems.control.frozen import Still
 from hems.control.plausible import (
     plausible_battery,
     plausible_charger,
@@ -66,6 +67,8 @@ class Estimate:
     masked_w: PhaseValues
     """Load per phase that silent devices may be feeding, so that the residual does not show it, >= 0 [W]."""
     residual_highs: tuple[HourHigh, ...]
+    grid_still: Still | None
+    """What the meter says while it says the same."""
     silent: frozenset[DeviceId]
     asleep: frozenset[DeviceId]
     """Silent plants that made nothing when they last answered: many inverters say nothing in the dark."""
@@ -75,6 +78,11 @@ class Estimate:
     overdrawing_since_mono_s: Mapping[DeviceId, float]
     disobeying_w: Mapping[DeviceId, float]
     """Power of the devices that have drawn more than they were told for too long, > 0 [W]. The others make room."""
+
+    @property
+    def grid_is_frozen(self) -> bool:
+        """Whether the meter speaks and is not believed."""
+        return self.grid_still is not None and self.grid_still.is_proven
 
     @property
     def load_w(self) -> float | None:
@@ -108,10 +116,15 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     heat_pumps = _usable(site.heat_pumps, image.heat_pumps, plausible_heat_pump, now)
     answering: set[DeviceId] = {*pv, *batteries, *chargers, *heat_pumps}
     silent = {device.id for device in site.controllables if device.id not in answering}
-    if grid is None:
-        silent.add(site.meter.id)
     present_w = _phase_power(site, pv, batteries, chargers, heat_pumps)
     devices = _sum(present_w)
+    still = frozen.watch(
+        state.grid_still, grid, answering, devices.total, period_s=site.meter.period_s, mono_s=now.mono_s
+    )
+    if still is not None and still.is_proven:
+        grid = None
+    if grid is None:
+        silent.add(site.meter.id)
     grid_mono_s = now.mono_s if image.grid is None else image.grid.mono_s
     read_mono_s = {
         device_id: reading.mono_s
@@ -146,6 +159,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         residual_w=residual_w,
         residual_high_w=high,
         masked_w=masked_w,
+        grid_still=still,
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
         asleep=asleep,

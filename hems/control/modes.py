@@ -13,6 +13,7 @@ from hems.domain.events import (
     FuseExceeded,
     LimitEngaged,
     LimitLifted,
+    MeterFrozen,
     Mode,
     ModeChanged,
 )
@@ -34,7 +35,9 @@ def changes(
     """What is different from the tick before; each change is told once."""
     found: list[Event] = []
     # Sorted, because the order of a set differs between runs.
-    found += [DeviceWentSilent(at=at, device_id=each) for each in sorted(seen.silent - state.silent)]
+    frozen = {state.site.meter.id} if seen.grid_is_frozen else set()
+    lost = sorted(seen.silent - state.silent)
+    found += [(MeterFrozen if each in frozen else DeviceWentSilent)(at=at, device_id=each) for each in lost]
     found += [DeviceCameBack(at=at, device_id=each) for each in sorted(state.silent - seen.silent)]
     sources = limit_sources(limits)
     found += [LimitEngaged(at=at, authority=a, source=s) for a, s in sources if (a, s) not in state.limit_sources]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hems.control.frozen import Still
 from hems.domain.command import Authority, LimitedBy
 from hems.domain.events import Mode
 from hems.domain.power import PhaseValues
@@ -83,6 +84,8 @@ class ControlState:
     residual_w: float | None = None
     """Load that nothing controls, as at the tick before [W]; None: not known yet."""
     residual_high_w: PhaseValues | None = None
+    grid_still: Still | None = None
+    """The grid reading while it stays the same."""
     drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]] = field(default_factory=dict)
     """What each device drew and was told in the last seconds, oldest first."""
     device_phase_w: PhaseValues | None = None

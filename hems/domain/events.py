@@ -43,6 +43,15 @@ class DeviceWentSilent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeterFrozen:
+    """The grid meter says the same with fresh times while devices change their power: it is not believed."""
+
+    at: datetime
+    device_id: DeviceId
+    kind: Literal["meter_frozen"] = "meter_frozen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceCameBack:
     """A silent device answers again."""
 
@@ -133,6 +142,7 @@ class ForecastRefused:
 Event = (
     ModeChanged
     | DeviceWentSilent
+    | MeterFrozen
     | DeviceCameBack
     | DeviceDoesNotFollow
     | DeviceFollowsAgain

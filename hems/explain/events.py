@@ -10,6 +10,7 @@ from hems.domain.events import (
     FuseExceeded,
     LimitEngaged,
     LimitLifted,
+    MeterFrozen,
     Mode,
     ModeChanged,
     PlanAdopted,
@@ -34,6 +35,8 @@ def event_line(event: Event, site: Site) -> str:
     match event:
         case DeviceWentSilent(device_id=device_id):
             return f"{names[device_id]} does not answer; {consequence_of_silence(devices[device_id])}"
+        case MeterFrozen(device_id=device_id):
+            return f"{names[device_id]} says the same over and over while devices change: it is not believed"
         case DeviceCameBack(device_id=device_id):
             return f"{names[device_id]} answers"
         case DeviceDoesNotFollow(device_id=device_id, told_w=told_w, measured_w=measured_w):
@@ -58,6 +61,5 @@ def event_line(event: Event, site: Site) -> str:
 
 def is_trouble(event: Event) -> bool:
     """Whether somebody should look at it."""
-    return isinstance(event, DeviceWentSilent | DeviceDoesNotFollow | FuseExceeded | PlanRefused | ForecastRefused) or (
-        isinstance(event, ModeChanged) and event.after is Mode.SAFE_HOLD
-    )
+    troubles = DeviceWentSilent | MeterFrozen | DeviceDoesNotFollow | FuseExceeded | PlanRefused | ForecastRefused
+    return isinstance(event, troubles) or (isinstance(event, ModeChanged) and event.after is Mode.SAFE_HOLD)
