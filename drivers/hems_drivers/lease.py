@@ -7,6 +7,8 @@ device's own timer ends; so a driver can be told the same thing every second wit
 import math
 
 from hems.domain.command import Authority, Command, Lease
+from hems.domain.site import DeviceId
+from hems_drivers.rival import Rival
 
 TIMER_MIN_S = 60
 """Shortest time that a device keeps a value without a refresh [house s]: several lost requests must not end it."""
@@ -32,8 +34,9 @@ def is_urgent(command: Command) -> bool:
 class WriteGate:
     """What one control of one device was told last, and until when that holds."""
 
-    def __init__(self, *, power_max_w: float) -> None:
+    def __init__(self, device_id: DeviceId, *, power_max_w: float) -> None:
         """``power_max_w`` is what the device can do; the deadband follows it."""
+        self.rival = Rival(device_id)
         self._deadband_w = max(DEADBAND_W, DEADBAND_RATIO * power_max_w)
         self.power_w: float | None = None
         """What it was told last; None: released."""

@@ -21,6 +21,7 @@ SECOND_LOOK_S = 0.5
 REFUSED_PAUSE_S = 10.0
 """A device that refuses is not asked the same thing every second [house s]."""
 ACCEPTED = Answer(outcome=Outcome.ACCEPTED)
+LEFT_TO_OTHERS = Answer(outcome=Outcome.REJECTED, detail="somebody else keeps changing it: it is left to them for now")
 
 
 class Control:
@@ -45,7 +46,7 @@ class Control:
         self._lock = asyncio.Lock()
         self._refusal: Answer | None = None
         self._refused_until_s = float("-inf")
-        self._contested = self._untimed = False
+        self._untimed = False
         self._restless = not gate.leased(clock.monotonic_s())
         gate.doubt()
 
@@ -55,12 +56,8 @@ class Control:
             self.block = await self._unit.block(self._place)
             if not self._gate.refresh_due(self._clock.monotonic_s()):
                 deviation = self._deviation(self._gate.power_w)
-                if deviation is not None:
+                if deviation is not None and self._gate.rival.changed_it(self._clock.monotonic_s(), deviation):
                     self._gate.doubt()
-                    if not self._contested:
-                        log.warning("%s: it was changed by itself or by somebody else: %s; it will be told again",
-                                    self.device_id, deviation)  # fmt: skip
-                    self._contested = True
             return self.block
 
     async def follow(self, power_w: float | None, *, lease: Lease, urgent: bool) -> Answer:
@@ -69,6 +66,9 @@ class Control:
             mono_s = self._clock.monotonic_s()
             if self._refusal is not None and mono_s < self._refused_until_s and not urgent:
                 return self._refusal
+            if self._gate.rival.has_it(mono_s) and not urgent:
+                self._gate.renew(lease)
+                return LEFT_TO_OTHERS
             if not self._gate.due(power_w, mono_s=mono_s, urgent=urgent):
                 self._gate.renew(lease)
                 return ACCEPTED

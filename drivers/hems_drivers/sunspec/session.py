@@ -76,7 +76,7 @@ async def open_session(
             place=place,
             block=await unit.block(place, priority=Priority.DISCOVERY),
             procedure=procedure,
-            gate=gates.setdefault(device_id, WriteGate(power_max_w=power_max_w)),
+            gate=gates.setdefault(device_id, WriteGate(device_id, power_max_w=power_max_w)),
             clock=clock,
         )
         for device_id, place, procedure, power_max_w in await _controllable(unit, box, roles)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hems.domain.command import Authority, Command, Lease, LimitedBy, LimitRule, ProductionLimit
 from hems.domain.site import DeviceId
 from hems_drivers.lease import WriteGate, is_urgent, timer_s
+from tests.support.houses import BATTERY
 
 
 def lease(mono_s: float, *, duration_s: float = 60.0) -> Lease:
@@ -13,13 +14,13 @@ def lease(mono_s: float, *, duration_s: float = 60.0) -> Lease:
 
 
 def told(power_w: float | None, *, power_max_w: float = 5_000.0, mono_s: float = 0.0) -> WriteGate:
-    gate = WriteGate(power_max_w=power_max_w)
+    gate = WriteGate(BATTERY, power_max_w=power_max_w)
     gate.written(power_w, lease=lease(mono_s), mono_s=mono_s, whole=True)
     return gate
 
 
 def test_the_first_command_is_written():
-    assert WriteGate(power_max_w=5_000.0).due(0.0, mono_s=0.0, urgent=False)
+    assert WriteGate(BATTERY, power_max_w=5_000.0).due(0.0, mono_s=0.0, urgent=False)
 
 
 def test_small_changes_wait_unless_something_is_to_be_protected_or_stopped():
@@ -94,7 +95,7 @@ def test_a_limit_of_fuse_or_operator_makes_a_command_urgent():
 @given(st.lists(st.tuples(st.floats(0.1, 30.0), st.floats(-5_000, 5_000)), max_size=60))
 def test_a_device_that_obeys_is_never_further_off_than_the_deadband_nor_without_a_running_timer(steps):
     """Commands at any times: what the device holds follows, and its timer never ends before it is set again."""
-    gate, held_w, timer_end_s, mono_s = WriteGate(power_max_w=5_000.0), None, None, 0.0
+    gate, held_w, timer_end_s, mono_s = WriteGate(BATTERY, power_max_w=5_000.0), None, None, 0.0
     for gap_s, power_w in steps:
         mono_s += gap_s
         now = lease(mono_s)

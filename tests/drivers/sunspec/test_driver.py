@@ -13,7 +13,7 @@ from hems.domain.errors import OperatingError
 from hems.domain.power import PhaseValues
 from hems.domain.reading import BatteryValues, GridValues, PvValues, Quality
 from hems.domain.wiring import ModbusTcpConnection
-from hems.ports import Driver, Outcome
+from hems.ports import Answer, Driver, Outcome
 from hems_drivers.sunspec.driver import sunspec_driver
 from tests.support.eventually import clock_at, eventually
 from tests.support.houses import BATTERY, GRID, PV
@@ -217,6 +217,27 @@ async def test_what_somebody_else_changes_is_written_again_and_told_once(tmp_pat
             assert await home.order(BatteryPower(power_w=1_000.0)) == ACCEPTED
             assert server.wrote[count:] == battery_writes(2_000)
     assert caplog.text.count("changed by itself or by somebody else") == 1
+
+
+async def test_who_keeps_changing_it_gets_it_and_is_told_once(tmp_path: Path, caplog):
+    """A maker's cloud that sets its own mode again after each of our commands, for half an hour."""
+    async with modbus_serial(tmp_path, WORDS) as server, house(server.port) as home:
+        await home.read()
+        await home.order(BatteryPower(power_w=1_000.0))
+        began_s, count = home.clock.monotonic_s(), len(server.wrote)
+        answers: list[Answer] = []
+        while home.clock.monotonic_s() < began_s + 840.0 and len(answers) < 40:
+            await server.ask(f"set {STORAGE + 5} 0")
+            await home.read()
+            await home.read()
+            answers.append(await home.order(BatteryPower(power_w=1_000.0)))
+        assert answers[0] == ACCEPTED
+        assert answers[-1].outcome is Outcome.REJECTED
+        assert "left to them" in answers[-1].detail
+        assert len(server.wrote) - count <= 4 * len(battery_writes(2_000))
+        assert (await home.order(BatteryPower(power_w=0.0), authority=Authority.FUSE)).outcome is Outcome.ACCEPTED
+    assert caplog.text.count("changed by itself or by somebody else") == 1
+    assert caplog.text.count("somebody else keeps changing it") == 1
 
 
 async def test_a_device_without_a_timer_works_and_goes_back_to_its_own_control(tmp_path: Path, caplog):
