@@ -46,6 +46,9 @@ OVERDRAW_S = 30.0
 """What draws more than it was told for longer does not follow: chargers take up to half a minute to obey [s]."""
 OVERDRAW_RATIO, OVERDRAW_W = 1.1, 200.0
 """Tolerance of power meters in chargers and inverters, and what a device draws for itself."""
+RECOVERY_S = 30.0
+"""A meter that comes and goes would switch cars with it: what was kept free while it was away is given back over this
+time [s]."""
 HIGH_HOURS = 24
 """The residual load's recent high looks back one day: kettles and ovens come back daily."""
 
@@ -67,6 +70,8 @@ class Estimate:
     masked_w: PhaseValues
     """Load per phase that silent devices may be feeding, so that the residual does not show it, >= 0 [W]."""
     residual_highs: tuple[HourHigh, ...]
+    recovering_since_mono_s: float | None
+    """As in the state: the meter is back, and not trusted with everything yet."""
     grid_still: Still | None
     """What the meter says while it says the same."""
     silent: frozenset[DeviceId]
@@ -159,6 +164,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         residual_w=residual_w,
         residual_high_w=high,
         masked_w=masked_w,
+        recovering_since_mono_s=_recovering(state, grid, now),
         grid_still=still,
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
@@ -172,6 +178,15 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
             if now.mono_s - since_mono_s >= OVERDRAW_S
         },
     )
+
+
+def _recovering(state: ControlState, grid: GridValues | None, now: Now) -> float | None:
+    if grid is None:
+        return None
+    if state.ticked_mono_s is not None and state.site.meter.id in state.silent:
+        return now.mono_s
+    since_s = state.recovering_since_mono_s
+    return None if since_s is None or now.mono_s - since_s >= RECOVERY_S else since_s
 
 
 def _usable(

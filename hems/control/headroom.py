@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hems.control.estimate import FUSE_USE_RATIO, Estimate
+from hems.control.estimate import FUSE_USE_RATIO, RECOVERY_S, Estimate
 from hems.control.state import ControlState, HourHigh
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase, PhaseValues, spread
 from hems.domain.site import MAIN, Battery, Charger, Circuit, CircuitId, Controllable, PvPlant, Site
@@ -128,6 +128,7 @@ def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> P
 
     With a look at least every two seconds: what is there now. With slower looks, or none: :func:`static_reserve`.
     What silent devices may be feeding of it is load as well: like any production it can stop between two readings.
+    When the meter is back after a silence, what was kept free meanwhile is given back over half a minute.
     """
     seen_w = now_estimate.residual_high_w
     present = None if seen_w is None else seen_w + now_estimate.masked_w
@@ -137,8 +138,14 @@ def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> P
         and state.site.meter.period_s <= FAST_METER_S
     )
     if present is not None and looks_fast:
-        return present.highest_with(PhaseValues())
-    return static_reserve(state.site, now_estimate.residual_highs, present)
+        reserve = present.highest_with(PhaseValues())
+    else:
+        reserve = static_reserve(state.site, now_estimate.residual_highs, present)
+    since_s = now_estimate.recovering_since_mono_s
+    if present is None or since_s is None:
+        return reserve
+    blind = static_reserve(state.site, now_estimate.residual_highs, None)
+    return reserve.highest_with(blind.scaled(1.0 - (now.mono_s - since_s) / RECOVERY_S))
 
 
 def static_reserve(site: Site, highs: tuple[HourHigh, ...], present: PhaseValues | None) -> PhaseValues:

@@ -84,6 +84,8 @@ class ControlState:
     residual_w: float | None = None
     """Load that nothing controls, as at the tick before [W]; None: not known yet."""
     residual_high_w: PhaseValues | None = None
+    recovering_since_mono_s: float | None = None
+    """When a grid meter that was silent came back; None: it is not back, or has been for long."""
     grid_still: Still | None = None
     """The grid reading while it stays the same."""
     drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]] = field(default_factory=dict)

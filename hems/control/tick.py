@@ -84,6 +84,7 @@ def tick(
         limit_sources=modes.limit_sources(limits),
         residual_w=state.residual_w if seen.residual_w is None else seen.residual_w,
         residual_high_w=state.residual_high_w if seen.residual_high_w is None else seen.residual_high_w,
+        recovering_since_mono_s=seen.recovering_since_mono_s,
         grid_still=seen.grid_still,
         drawn_lately=seen.drawn_lately,
         device_phase_w=seen.device_phase_w,

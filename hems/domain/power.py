@@ -47,6 +47,10 @@ class PhaseValues:
     def __sub__(self, other: "PhaseValues") -> "PhaseValues":
         return PhaseValues(l1=self.l1 - other.l1, l2=self.l2 - other.l2, l3=self.l3 - other.l3)
 
+    def scaled(self, ratio: float) -> "PhaseValues":
+        """Each phase times a number."""
+        return PhaseValues(l1=self.l1 * ratio, l2=self.l2 * ratio, l3=self.l3 * ratio)
+
     def highest_with(self, other: "PhaseValues") -> "PhaseValues":
         """The higher value on each phase."""
         return PhaseValues(l1=max(self.l1, other.l1), l2=max(self.l2, other.l2), l3=max(self.l3, other.l3))
