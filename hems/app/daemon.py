@@ -99,6 +99,8 @@ class Parts:
     """Where his limits come from."""
     simulated: str | None = None
     troubles: tuple[Callable[[], str | None], ...] = ()
+    written_bytes_day: Callable[[], int | None] = lambda: None
+    """To the disk, in the last 24 hours."""
     tick_s: float = TICK_S
     """Most time between two ticks; simulations of weeks take more than a second."""
     boot: str = ""
@@ -171,7 +173,7 @@ class Daemon:
         )
         self._outer, self._inner = Supervisor(clock, parts.dice), Supervisor(clock, parts.dice)
         """What lasts until devices are at rest, and what ends before."""
-        self.house.troubles = self._troubles
+        self.house.troubles, self.house.written_bytes_day = self._troubles, parts.written_bytes_day
         self.house.on_tick = self._ticked
         self.session = self._session()
         self.page: WebServer | None = None

@@ -130,6 +130,7 @@ class RunningHouse:
         self.on_progress: Callable[[Sequence[Progress]], None] = lambda _: None
         self.aggregator_connected: Callable[[], bool | None] = lambda: None
         self.troubles: Callable[[], Sequence[str]] = lambda: ()
+        self.written_bytes_day: Callable[[], int | None] = lambda: None
         self.planner: PlannerLoop
         self.overrides: Overrides
         self.flex: FlexDesk
@@ -232,6 +233,7 @@ class RunningHouse:
             not_following=not_following(self._state, last.now, after_s=ASTRAY_S),
             troubles=tuple(self.troubles()),
             operator=None if self.operator is None else self.operator.status(last.now),
+            written_bytes_day=self.written_bytes_day(),
         )
         return snapshot_of(self.site, last.result, shown)
 
@@ -360,10 +362,7 @@ class RunningHouse:
             self.flex.refresh(self._state, seen, self._planned, self.limits, overrides, last.now, soon=soon)
 
     def _watch_cars(self, result: TickResult, now: Now) -> None:
-        """A car that came or went is news for the plan, and so is one that has just lost its place in it.
-
-        An override ends where there is no car, however it went.
-        """
+        """A car that came or went is news for the plan, as one that has lost its place in it; it ends its override."""
         chargers = result.estimate.chargers
         changed = self._cars.see(chargers, now.at, is_dated=now.wall_trusted)
         for device_id, session in changed.items():

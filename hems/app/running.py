@@ -20,6 +20,7 @@ from hems.config import House
 from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.wiring import Wiring
 from hems.ports import Clock
+from hems.runtime.disk_use import DiskUse
 from hems.runtime.files import SystemFiles
 from hems.runtime.notify import Notifier
 from hems.runtime.offload import ThreadOffload
@@ -130,13 +131,13 @@ async def _parts(
     else:
         market = pretence.market
         await disk(lambda: pretence.prepare(store))
-    wanted = house.wiring.aggregator
+    wanted, disk_use = house.wiring.aggregator, DiskUse(clock)
     return Parts(
         site=house.site,
         clock=clock,
         dice=dice,
         drivers=connected.drivers,
-        links=connected.tasks,
+        links=(*connected.tasks, ("disk use", disk_use.run)),
         store=store,
         disk=disk,
         planner=planner,
@@ -145,6 +146,8 @@ async def _parts(
         market=market,
         page=place.page,
         aggregator=None if wanted is None else (wanted, connected.brokers[wanted.connection]),
+        troubles=(disk_use.trouble,),
+        written_bytes_day=lambda: disk_use.day_bytes,
         operator=house.operator,
         operator_box=connected.operator_box,
         simulated=None if pretence is None else pretence.words,

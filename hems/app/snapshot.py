@@ -66,6 +66,7 @@ class Shown:
     troubles: Sequence[str]
     """Of disk, prices, clock: sentences, the worst first."""
     operator: OperatorStatus | None = None
+    written_bytes_day: int | None = None
 
 
 def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
@@ -90,6 +91,7 @@ def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
         aggregator=_aggregator(shown),
         notices=tuple(_notices(site, result, shown)),
         operator=shown.operator,
+        written_bytes_day=shown.written_bytes_day,
     )
 
 

@@ -48,6 +48,8 @@ def _print_house(house: Snapshot) -> None:
         print(f"  {notice.text}")
     if house.plan is not None:
         print(f"Plan of {clock(house.plan.issued_at, zone)}, by {house.plan.origin.value}.")
+    if house.written_bytes_day is not None:
+        print(f"{house.written_bytes_day / 1e6:.1f} MB written to the disk within a day.")
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for _ in range(3):
         table.add_column()

@@ -150,6 +150,8 @@ class Snapshot:
     notices: tuple[Notice, ...]
     operator: OperatorStatus | None = None
     """None: no grid operator is connected."""
+    written_bytes_day: int | None = None
+    """Sent to the disk in the last 24 hours, or since the start; None: not counted."""
     schema: Literal["hems/state/1"] = STATE_SCHEMA
 
 
