@@ -18,7 +18,7 @@ from hems.app.devices import Will, connect
 from hems.app.market import PUBLIC, Market, Servers, public_market
 from hems.config import House
 from hems.domain.errors import BadInputError, OperatingError
-from hems.domain.wiring import Wiring
+from hems.domain.wiring import HttpConnection, Wiring
 from hems.ports import Clock
 from hems.runtime.disk_use import DiskUse
 from hems.runtime.files import SystemFiles
@@ -28,6 +28,7 @@ from hems.runtime.planner import WorkerPlanner
 from hems.runtime.predictor import WorkerPredictor
 from hems.runtime.worker_process import spawn
 from hems.store.house_store import HouseStore
+from hems_drivers.http_box import HttpOperatorBox
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +123,8 @@ async def _parts(
         ocpp_host=place.ocpp_host,
         wills=_wills(house.wiring, clock, dice),
     )
+    session = await stack.enter_async_context(aiohttp.ClientSession())
     if pretence is None:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
         at = None if house.location is None else (house.location.latitude_deg, house.location.longitude_deg)
         market = public_market(
             house.site, at, store=store, disk=disk, session=session, clock=clock, dice=dice, servers=place.servers
@@ -149,9 +150,18 @@ async def _parts(
         troubles=(disk_use.trouble,),
         written_bytes_day=lambda: disk_use.day_bytes,
         operator=house.operator,
-        operator_box=connected.operator_box,
+        operator_box=connected.operator_box or _asked_box(house.wiring, session, clock),
         simulated=None if pretence is None else pretence.words,
     )
+
+
+def _asked_box(wiring: Wiring, session: aiohttp.ClientSession, clock: Clock) -> HttpOperatorBox | None:
+    """The grid operator's box, where it is one that is asked."""
+    operator = wiring.operator
+    connection = None if operator is None else wiring.connections[operator.connection]
+    if operator is None or not isinstance(connection, HttpConnection):
+        return None
+    return HttpOperatorBox(operator, connection.url, session, clock)
 
 
 async def _end_thinking(planner: WorkerPlanner, predictor: WorkerPredictor, thinking: ThreadOffload) -> None:

@@ -89,6 +89,13 @@ def _broker(text: str) -> BrokerAddress:
     return BrokerAddress(host=name or address, port=usual if port is None else int(port), tls=tls)
 
 
+def _web_address(text: str) -> str:
+    address = re.fullmatch(r"https?://(\[[^\]]+\]|[^/:@\s]+)(:\d{1,5})?(/[!-~]*)?", text)
+    if address is None or not is_host(address[1].strip("[]")):
+        raise refusal(f'{quoted(text)} is not a web address; write it as in "http://192.0.2.30/limits"')
+    return text
+
+
 def _topic(text: str) -> str:
     if not text or not text.isprintable() or len(text.encode()) > _TOPIC_BYTES_MAX:
         raise refusal(f'{quoted(text)} is not a topic, for example "heatpump/block/set"')
@@ -121,6 +128,9 @@ MqttUrl = Annotated[
     Scalar(_broker, {"type": "string", "pattern": "^mqtts?://", "examples": ["mqtts://broker.example:8883"]}),
 ]
 """Without a port it is 1883, with mqtts 8883."""
+WebAddress = Annotated[
+    str, Scalar(_web_address, {"type": "string", "pattern": "^https?://", "examples": ["http://192.0.2.30/limits"]})
+]
 Topic = Annotated[str, Scalar(_topic, {"type": "string", "pattern": "^[^+#]+$", "examples": ["heatpump/block/set"]})]
 Point = Annotated[MqttPoint, Scalar(_point, {"type": "string", "examples": ["meter/state#power.total"]})]
 """TOPIC where the message is a number, TOPIC#key.key where it is JSON with the number inside."""

@@ -1,12 +1,14 @@
 """The grid operator's section as the domain's: what he may limit, and where he tells it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hems.config.operator import ConsumptionEntry, ContactEntry, GridOperatorEntry, ProductionEntry
+from hems.config.schema import Http, SiteFile
 from hems.domain.operator import GridOperator, OperatorControl, Way
 from hems.domain.section_14a import dimmed, guaranteed_power_w
 from hems.domain.site import Site
-from hems.domain.wiring import LimitContact, LimitSource, OperatorWiring
+from hems.domain.wiring import LimitContact, LimitSource, MqttPoint, OperatorWiring
 
 
 def build_operator(entry: GridOperatorEntry, site: Site) -> GridOperator:
@@ -14,10 +16,27 @@ def build_operator(entry: GridOperatorEntry, site: Site) -> GridOperator:
     return GridOperator(name=entry.name, controls=tuple(_controls(entry, site)))
 
 
-def build_operator_wiring(entry: GridOperatorEntry, site: Site) -> OperatorWiring:
-    """Where he tells it."""
-    return OperatorWiring(
-        connection=entry.connection, heartbeat_topic=entry.heartbeat, sources=tuple(_sources(entry, site))
+def build_operator_wiring(file: SiteFile, site: Site) -> OperatorWiring | None:
+    """Where he tells it; None where nobody is connected."""
+    entry = file.grid_operator
+    if entry is None:
+        return None
+    sources = tuple(_sources(entry, site))
+    if isinstance(file.connections[entry.connection], Http):
+        sources = tuple(_in_one_document(each) for each in sources)
+    return OperatorWiring(connection=entry.connection, heartbeat_topic=entry.heartbeat, sources=sources)
+
+
+def _in_one_document(source: LimitSource) -> LimitSource:
+    """What is written like a topic is the path of a value in the answer."""
+
+    def inside(point: MqttPoint) -> MqttPoint:
+        return MqttPoint(topic="", path=(*point.topic.split("."), *point.path))
+
+    return replace(
+        source,
+        limit=None if source.limit is None else inside(source.limit),
+        contacts=tuple(replace(each, state=inside(each.state)) for each in source.contacts),
     )
 
 

@@ -61,7 +61,7 @@ class GridOperatorEntry(Model):
 
     name: Name
     connection: Reference
-    """A broker."""
+    """A broker, or a box that is asked by HTTP; there a place is the path of a value in its answer, as lpc.limit_w."""
     heartbeat: Topic | None = None
     """Where a sign of life comes at least each minute. Without it every message is one."""
     failsafe_duration: FailsafeDuration = 7_200.0

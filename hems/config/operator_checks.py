@@ -6,7 +6,7 @@ from hems.config.build import build
 from hems.config.build_operator import minimum_w
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
-from hems.config.schema import Mqtt, SiteFile
+from hems.config.schema import Http, Mqtt, SiteFile
 from hems.config.tree import Path, Tree
 from hems.domain.section_14a import dimmed, guaranteed_power_w
 
@@ -17,9 +17,12 @@ def check_operator(file: SiteFile, tree: Tree) -> Iterator[Finding]:
     if entry is None:
         return
     connection = file.connections[entry.connection]
-    if not isinstance(connection, Mqtt):
-        message = f"{quoted(entry.connection)} is of type {connection.type}; limits are told over a broker"
-        yield tree.error(("grid_operator", "connection"), message, "give it a connection of type mqtt")
+    if not isinstance(connection, Mqtt | Http):
+        message = f"{quoted(entry.connection)} is of type {connection.type}, which tells no limits"
+        yield tree.error(("grid_operator", "connection"), message, "give it a connection of type mqtt or http")
+    elif isinstance(connection, Http) and entry.heartbeat is not None:
+        message = "belongs to a broker; of a box that is asked each answer is a sign of life"
+        yield tree.error(("grid_operator", "heartbeat"), message, "delete it", at_key=True)
     if entry.consumption is None and entry.production is None:
         advice = 'for example "consumption: {contact: {state: input/0#state}}"'
         yield tree.error(("grid_operator",), "says nothing that may be limited", advice, at_key=True)

@@ -18,6 +18,7 @@ from hems.config.addresses import (
     SerialPort,
     TopicLevel,
     UnitId,
+    WebAddress,
 )
 from hems.config.devices import MAIN_NAME, DeviceEntry
 from hems.config.fields import (
@@ -117,13 +118,20 @@ class Mqtt(Model):
     password: SecretField | None = None
 
 
+class Http(Model):
+    """A box that answers with JSON when it is asked: the grid operator's."""
+
+    type: Literal["http"]
+    url: WebAddress
+
+
 class Simulated(Model):
     """No device at all: for simulated houses."""
 
     type: Literal["simulated"]
 
 
-Connection = Annotated[Dsmr | ModbusTcp | Ocpp | Mqtt | Simulated, Field(discriminator="type")]
+Connection = Annotated[Dsmr | ModbusTcp | Ocpp | Mqtt | Http | Simulated, Field(discriminator="type")]
 
 
 class CircuitEntry(Model):

@@ -6,13 +6,14 @@ from hems.config.build_operator import build_operator_wiring
 from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry, HeatPumpTopics, MeterTopics, RelayTopics
 from hems.config.references import device_ids
 from hems.config.schema import Connection as ConnectionEntry
-from hems.config.schema import Dsmr, ModbusTcp, Mqtt, Ocpp, SiteFile
+from hems.config.schema import Dsmr, Http, ModbusTcp, Mqtt, Ocpp, SiteFile
 from hems.domain.site import DeviceId, Site
 from hems.domain.wiring import (
     AggregatorWiring,
     Connection,
     DeviceWiring,
     DsmrConnection,
+    HttpConnection,
     ModbusTcpConnection,
     MqttConnection,
     MqttHeatPump,
@@ -35,7 +36,7 @@ def build_wiring(file: SiteFile, secret_by_name: Mapping[str, str], site: Site) 
         connections={name: _connection(entry, secret_by_name) for name, entry in file.connections.items()},
         devices=devices,
         aggregator=aggregator,
-        operator=None if file.grid_operator is None else build_operator_wiring(file.grid_operator, site),
+        operator=build_operator_wiring(file, site),
     )
 
 
@@ -52,6 +53,8 @@ def _connection(entry: ConnectionEntry, secret_by_name: Mapping[str, str]) -> Co
         case Mqtt(url=url, user=user, password=password):
             secret = None if password is None else secret_by_name[password.name]
             return MqttConnection(host=url.host, port=url.port, tls=url.tls, user=user, password=secret)
+        case Http(url=url):
+            return HttpConnection(url=url)
     return SimulatedConnection()
 
 

@@ -50,11 +50,20 @@ class MqttConnection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConnection:
+    """A box that answers with JSON when it is asked."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedConnection:
     """Nothing to reach: a house of ``hems simulate``."""
 
 
-Connection = DsmrConnection | ModbusTcpConnection | OcppConnection | MqttConnection | SimulatedConnection
+Connection = (
+    DsmrConnection | ModbusTcpConnection | OcppConnection | MqttConnection | HttpConnection | SimulatedConnection
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +148,10 @@ class LimitSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorWiring:
-    """How the grid operator tells his limits, over which broker."""
+    """How the grid operator tells his limits: over which broker, or by which box that is asked.
+
+    Of a box the points have no topic: its answer is one document.
+    """
 
     connection: str
     heartbeat_topic: str | None

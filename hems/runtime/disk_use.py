@@ -1,7 +1,7 @@
 """How much this program writes to its disk in a day: an SD card bears some terabytes in its life.
 
 At 60 MB a day a consumer card lasts longer than the house (design: 1.6 TB of host writes); at gigabytes a day, months.
-The kernel counts what was handed to the disk, SQLite's pages and the file system's own overhead not left out.
+The kernel counts what was handed to the disk, SQLite's pages with it; the file system's own journal comes on top.
 """
 
 from collections import deque

@@ -9,7 +9,7 @@ import math
 import random
 
 from hems.domain.wiring import MqttPoint, MqttRelay
-from hems_drivers.mqtt.payload import MAGNITUDE_MAX, is_on, number
+from hems_drivers.payload import MAGNITUDE_MAX, is_on, number
 
 PATH = ("a", "1", "power")
 RELAY = MqttRelay(command_topic="set", state=MqttPoint(topic="state", path=PATH))

@@ -68,7 +68,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a number in a payload may be infinite",
-        file=f"{DRIVERS}/mqtt/payload.py",
+        file=f"{DRIVERS}/payload.py",
         before="abs(value) <= MAGNITUDE_MAX and math.isfinite(value)",
         after="value == value",
         test="tests/drivers/mqtt/test_payload.py::test_two_thousand_odd_payloads_are_read_without_an_error",

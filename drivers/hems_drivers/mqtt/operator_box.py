@@ -5,7 +5,6 @@ the broker has retained says how things stood, never that somebody is there.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +13,7 @@ from hems.control.operator import HEARTBEAT_MAX_S
 from hems.domain.operator import LimitWrite, Way
 from hems.domain.wiring import LimitContact, LimitSource, MqttPoint, OperatorWiring
 from hems.ports import Clock, LimitInbox, Mqtt, MqttMessage
-from hems_drivers.mqtt.payload import is_word, number, says_nothing
-
-log = logging.getLogger(__name__)
-
-SHOWN_BYTES = 60
+from hems_drivers.limit_words import LimitWords
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,7 +36,7 @@ class OperatorBox:
         self._news = asyncio.Event()
         self._is_alive = False
         """Whether a sign of life has come since it was last passed on."""
-        self._said: set[str] = set()
+        self._words = LimitWords()
         takers: dict[str, list[Callable[[MqttMessage], None]]] = {}
         for source in wiring.sources:
             for topic, taker in self._takers(source):
@@ -62,7 +57,7 @@ class OperatorBox:
             for way in {source.way for source in self._wiring.sources}:
                 wanted = self._wanted(way)
                 if wanted is not None and (why := await inbox.write(way, wanted)) is not None:
-                    self._say(f"the grid operator's limit on {way} is refused: {why}")
+                    self._words.say(f"the grid operator's limit on {way} is refused: {why}")
 
     def _takers(self, source: LimitSource) -> list[tuple[str, Callable[[MqttMessage], None]]]:
         found = [(each.state.topic, self._contact_taker(source.way, each)) for each in source.contacts]
@@ -72,20 +67,14 @@ class OperatorBox:
 
     def _contact_taker(self, way: Way, contact: LimitContact) -> Callable[[MqttMessage], None]:
         def take(message: MqttMessage) -> None:
-            closed = is_word(message.payload, contact.state.path, yes=contact.limited, no=contact.free)
-            if closed is None:
-                self._say(f"{contact.state.topic}: neither {contact.limited!r} nor {contact.free!r}: taken as limited")
-            self._learn(way, contact.state, None if closed is False else contact.limit_w)
+            self._learn(way, contact.state, self._words.contact_w(message.payload, contact))
 
         return take
 
     def _take_limit(self, way: Way, point: MqttPoint, message: MqttMessage) -> None:
-        limit_w = number(message.payload, point.path)
-        if limit_w is None and not says_nothing(message.payload, point.path):
-            shown = message.payload[:SHOWN_BYTES]
-            self._say(f"{point.topic}: no usable limit in {shown!r}: what was told before it goes on")
-            return
-        self._learn(way, point, limit_w)
+        is_read, limit_w = self._words.limit_w(message.payload, point)
+        if is_read:
+            self._learn(way, point, limit_w)
 
     def _hear(self, takers: list[Callable[[MqttMessage], None]], message: MqttMessage) -> None:
         is_alive = not message.retained and self._wiring.heartbeat_topic in (None, message.topic)
@@ -111,9 +100,3 @@ class OperatorBox:
             return None
         limits_w = [each.limit_w for each in known if each is not None and each.limit_w is not None]
         return LimitWrite(limit_w=min(limits_w, default=None))
-
-    def _say(self, text: str) -> None:
-        """Once for good: a box that keeps saying it would fill the log."""
-        if text not in self._said and len(self._said) < 20:
-            self._said.add(text)
-            log.warning("%s", text)

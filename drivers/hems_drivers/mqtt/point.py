@@ -4,7 +4,7 @@ import logging
 
 from hems.domain.wiring import MqttPoint
 from hems.ports import Clock, MqttMessage
-from hems_drivers.mqtt.payload import number
+from hems_drivers.payload import number
 
 log = logging.getLogger(__name__)
 

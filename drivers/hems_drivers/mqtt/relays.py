@@ -7,7 +7,7 @@ from enum import Enum
 from hems.domain.errors import OperatingError
 from hems.domain.wiring import MqttHeatPump, MqttRelay
 from hems.ports import Answer, Mqtt, MqttMessage, Outcome
-from hems_drivers.mqtt.payload import is_on
+from hems_drivers.payload import is_on
 
 CONFIRM_TIMEOUT_S = 3.0
 """For a relay to tell its state; real seconds."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hems.domain.wiring import MqttPoint, MqttRelay
-from hems_drivers.mqtt.payload import MAGNITUDE_MAX, PAYLOAD_MAX_BYTES, is_on, number
+from hems_drivers.payload import MAGNITUDE_MAX, PAYLOAD_MAX_BYTES, is_on, number
 from tests.fuzz.mqtt import attack
 
 WATTS = st.floats(-MAGNITUDE_MAX, MAGNITUDE_MAX)

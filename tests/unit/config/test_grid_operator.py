@@ -104,7 +104,7 @@ def test_a_mistake_is_one_error_at_its_place(section: str, path: str, words: str
 def test_a_connection_that_is_no_broker_is_refused() -> None:
     text = with_section("  consumption: {limit: a}\n").replace("connection: box", "connection: p1")
     (finding,) = check_text(text, "site.yaml").findings
-    assert "limits are told over a broker" in finding.message
+    assert "which tells no limits" in finding.message
     (finding,) = check_text(
         text.replace("connection: p1\n  consumption", "connection: bxo\n  consumption"), "s"
     ).findings
@@ -117,3 +117,28 @@ def test_less_than_the_law_leaves_is_a_warning() -> None:
     assert ["less than" in each.message or "below the minimum" in each.message for each in result.findings] == [
         True
     ] * 2
+
+
+def test_a_box_that_is_asked_has_paths_instead_of_topics() -> None:
+    text = with_section(
+        "  consumption: {limit: lpc.limit_w}\n  production: {failsafe: 0 %, contacts: [{state: k.1, limit: 30 %}]}\n"
+    )
+    text = text.replace(
+        'box: {type: mqtt, url: "mqtt://192.0.2.9"}', 'box: {type: http, url: "http://192.0.2.9:8080/limits"}'
+    )
+    found = load_house(text, "site.yaml", lambda _: "secret")
+    assert found.wiring.operator is not None
+    consumption, production = found.wiring.operator.sources
+    assert consumption.limit == MqttPoint(topic="", path=("lpc", "limit_w"))
+    assert production.contacts[0].state == MqttPoint(topic="", path=("k", "1"))
+
+
+@pytest.mark.parametrize(
+    "url", ["192.0.2.9/limits", "ftp://192.0.2.9", "http://", "http://a b", "http://user@192.0.2.9/"]
+)
+def test_what_is_no_web_address_is_refused(url: str) -> None:
+    text = with_section("  consumption: {limit: lpc}\n").replace(
+        'box: {type: mqtt, url: "mqtt://192.0.2.9"}', f'box: {{type: http, url: "{url}"}}'
+    )
+    (finding,) = check_text(text, "site.yaml").findings
+    assert "is not a web address" in finding.message
