@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hems.domain.events import Mode
+from hems.domain.operator import LimitState, Way
 from hems.domain.override import ChargeNow
 from hems.domain.plan import Decider, Origin
 from hems.domain.site import DeviceId
@@ -25,6 +27,7 @@ from hems.domain.snapshot import (
     Snapshot,
 )
 from hems.domain.time import SLOT_S, floor_to
+from hems.explain import limit_notice
 
 NOON = datetime(2026, 6, 21, 11, 5, 12, tzinfo=UTC)
 """13:05:12 in Amsterdam."""
@@ -199,7 +202,11 @@ def limited() -> Snapshot:
         day(), CAR, state=PlainState.LIMITED, power_w=4_140.0, actor="grid_operator",
         headline="The grid operator limits the house to 4.2 kW until 19:00: the car gets what is left",
     )  # fmt: skip
-    notices = (Notice(level="limit", text="The grid operator limits the house to 4.2 kW until 19:00"),)
+    limit = limit_notice(
+        "Stadtwerke", Way.CONSUMPTION, LimitState.LIMITED, 4_200.0,
+        is_dimmed=True, until_at=NOON + timedelta(hours=6), zone=ZoneInfo(ZONE),
+    )  # fmt: skip
+    notices = (Notice(level="limit", text=limit),)
     event = AggregatorStatus(connected=True, setpoint_w=-1_000.0, until_at=NOON + timedelta(hours=1))
     return replace(scene, mode=Mode.GRID_LIMITED, notices=notices, grid_power_w=1_960.0, aggregator=event)
 
