@@ -312,6 +312,22 @@ def status(
 
 
 @app.command()
+def chaos(
+    seeds: Annotated[int, typer.Option(help="How many houses, each with its own faults.")] = 4,
+    first_seed: Annotated[int, typer.Option(help="Of the first house; the others follow.")] = 0,
+    days: Annotated[int, typer.Option(help="Days of each house.")] = 1,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder that keeps finished seeds: a later call goes on and adds up.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulated houses under injected faults: what was broken, how soon they were well again."""
+    from hems.cli.chaos import chaos as run
+
+    raise typer.Exit(run(seeds=seeds, first_seed=first_seed, days=days, state=state, as_json=as_json))
+
+
+@app.command()
 def explain(
     device: Annotated[str, typer.Argument(metavar="DEVICE", help="Name or id of a device.", show_default=False)],
     record: Annotated[

@@ -138,6 +138,10 @@ class SimCharger:
         if self.offered_a > 0:
             self._offer_seen()
 
+    def give_all(self) -> None:
+        """Offer what it can, as a charger does that has just started and was told nothing yet."""
+        self.apply(ChargeCurrent(current_a=self.charger.current_max_a, phase_count=max(self.charger.phase_counts)))
+
     def _offer_seen(self) -> None:
         """A car that sleeps starts to wake when it sees an offer."""
         if self.stay is None:

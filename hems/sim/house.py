@@ -5,8 +5,7 @@ from site, data and seed; ``state`` and ``restore`` continue a run exactly.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,14 +14,14 @@ import numpy as np
 from hems.domain.command import Command
 from hems.domain.errors import BadInputError
 from hems.domain.power import VOLTAGE_V, Phase
-from hems.domain.reading import Image, Quality, Reading
+from hems.domain.reading import Image, Reading
 from hems.domain.site import CircuitId, DeviceId, Site
 from hems.domain.time import SLOT_S, Now, unix_s
 from hems.sim.battery import COARSE_STEP_S, SimBattery
 from hems.sim.charger import SimCharger
-from hems.sim.data import HouseData
+from hems.sim.data import HouseData, Session
 from hems.sim.devices import SimDevice, SimPv
-from hems.sim.faults import Fault
+from hems.sim.faults import Disturbances, Fault
 from hems.sim.heat import HotWaterDraws, SimHeatPump
 from hems.sim.household import Household
 from hems.sim.meter import Held, PhasePower, SimMeter, Stretch
@@ -48,6 +47,8 @@ class SimHouse:
         stored_ratio: battery energy at the start, of its capacity.
         unmanaged: chargers give full current when nothing is told to them.
         start_mono_s: monotonic time at the start [s].
+        more_sessions: of the chargers beside the first, whose cars are those of the data.
+        household: in place of the one that follows from data and seed.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class SimHouse:
         stored_ratio: float = 0.5,
         unmanaged: bool = False,
         start_mono_s: float = 0.0,
+        more_sessions: Mapping[DeviceId, Sequence[Session]] | None = None,
+        household: Household | None = None,
     ) -> None:
         if unix_s(start_at) % SLOT_S:
             raise BadInputError(f"a run starts at a quarter hour, not at {start_at.isoformat()}")
@@ -81,7 +84,7 @@ class SimHouse:
         clock = WallClock.of(data.grid, site.zone)
         self._intensity = None if carbon is None else carbon_intensity(carbon, clock)
         self._counting = None if capacity is None else counted_months(capacity, clock)
-        self.household = Household(site=site, data=data, seed=seed)
+        self.household = household or Household(site=site, data=data, seed=seed)
         self.meter = SimMeter(site.meter, self.household, start_unix_s=self._start_unix_s, latency_s=meter_latency_s)
         self.pv = {plant.id: SimPv(plant) for plant in site.pv}
         self.batteries = {
@@ -91,7 +94,7 @@ class SimHouse:
         self.chargers = {
             charger.id: SimCharger(
                 charger,
-                data.sessions if charger is site.chargers[0] else (),
+                data.sessions if charger is site.chargers[0] else (more_sessions or {}).get(charger.id, ()),
                 start_at=start_at,
                 seed=seed,
                 unmanaged=unmanaged,
@@ -114,8 +117,7 @@ class SimHouse:
             for device in site.controllables
         }
         self._fuse_w = {circuit.id: circuit.fuse_a * VOLTAGE_V * (1 + 1e-9) for circuit in site.circuits}
-        self._faults: dict[DeviceId, Fault] = {}
-        self._last: dict[DeviceId, Reading[Any]] = {}
+        self.disturbances = Disturbances()
         self._slot: int | None = None
         self._import_eur_per_kwh = self._export_eur_per_kwh = math.nan
         self._billing_year = ""
@@ -139,10 +141,16 @@ class SimHouse:
         """Start or end (None) a fault of a device or of the meter. Faults are not part of :meth:`state`."""
         if device_id not in self.devices and device_id != self.site.meter.id:
             raise ValueError(f"there is no device {device_id}")
+        self.disturbances.forget(device_id)
         if fault is None:
-            self._faults.pop(device_id, None)
-        else:
-            self._faults[device_id] = fault
+            self.disturbances.active.pop(device_id, None)
+            return
+        self.disturbances.active[device_id] = fault
+        if fault is Fault.REBOOTED and device_id in self.devices:
+            self.held.pop(device_id, None)
+            self.devices[device_id].apply(None)
+            if (charger := self.chargers.get(device_id)) is not None:
+                charger.give_all()
 
     def image(self, now: Now) -> Image:
         """What all devices say at this moment.
@@ -154,12 +162,8 @@ class SimHouse:
         """
         self._require_mono(now.mono_s)
         read = self.meter.read(elapsed_s=self.elapsed_s, start_mono_s=self._start_mono_s)
-        meter_id = self.site.meter.id
-        grid = read if meter_id not in self._faults else self._disturbed(meter_id, read)
-        if grid is not None:
-            self._last[meter_id] = grid
         return Image(
-            grid=grid,
+            grid=self.disturbances.say(self.site.meter.id, read),
             pv=self._readings(self.pv),
             batteries=self._readings(self.batteries),
             chargers=self._readings(self.chargers),
@@ -169,24 +173,10 @@ class SimHouse:
     def _readings(self, devices: Mapping[DeviceId, Any]) -> dict[DeviceId, Reading[Any]]:
         readings: dict[DeviceId, Reading[Any]] = {}
         for device_id, device in devices.items():
-            reading: Reading[Any] | None = Reading(value=device.values(), mono_s=self.mono_s)
-            if device_id in self._faults and reading is not None:
-                reading = self._disturbed(device_id, reading)
-            if reading is not None:
-                readings[device_id] = self._last[device_id] = reading
+            said = self.disturbances.say(device_id, Reading(value=device.values(), mono_s=self.mono_s))
+            if said is not None:
+                readings[device_id] = said
         return readings
-
-    def _disturbed(self, device_id: DeviceId, reading: Reading[Any]) -> Reading[Any] | None:
-        last = self._last.get(device_id)
-        match self._faults[device_id]:
-            case Fault.SILENT:
-                return last
-            case Fault.FROZEN:
-                return reading if last is None else replace(last, mono_s=reading.mono_s)
-            case Fault.ABSENT:
-                return Reading(value=None, mono_s=reading.mono_s, quality=Quality.ABSENT)
-            case Fault.DEAF:
-                return reading
 
     def apply(self, commands: Iterable[Command], mono_s: float) -> None:
         """Hand commands to their devices; a command whose lease is over is not followed.
@@ -199,7 +189,7 @@ class SimHouse:
         for command in commands:
             if command.device_id not in self.devices:
                 raise ValueError(f"there is no device {command.device_id}")
-            if self._faults.get(command.device_id) is Fault.DEAF or command.lease.expires_mono_s - mono_s < 1:
+            if command.lease.expires_mono_s - mono_s < 1 or not self.disturbances.hears(command, mono_s):
                 continue
             self.devices[command.device_id].apply(command.action)
             self.held[command.device_id] = Held(action=command.action, expires_mono_s=command.lease.expires_mono_s)
@@ -224,6 +214,9 @@ class SimHouse:
         stretches: list[Stretch] = []
         while left_s > 0:
             self._expire()
+            for device_id, held in self.disturbances.arrived(self.mono_s).items():
+                self.devices[device_id].apply(held.action)
+                self.held[device_id] = held
             if step_s >= COARSE_STEP_S:
                 for battery in self.batteries.values():
                     battery.settle()
@@ -276,7 +269,7 @@ class SimHouse:
 
     def _stretch_s(self, left_s: int) -> int:
         """Seconds until anything changes, at least 1."""
-        stretch_s: float = min(left_s, STRETCH_MAX_S)
+        stretch_s: float = min(left_s, STRETCH_MAX_S, self.disturbances.next_s(self.mono_s))
         for held in self.held.values():
             stretch_s = min(stretch_s, math.floor(held.expires_mono_s - self.mono_s))
         for device in self.devices.values():
@@ -365,7 +358,7 @@ class SimHouse:
             "held": {str(key): [action_state(held.action), held.expires_mono_s] for key, held in self.held.items()},
             "meter": self.meter.state(),
             "meter_last": None if self.meter.last is None else reading_state(self.meter.last),
-            "last": {str(device_id): reading_state(reading) for device_id, reading in self._last.items()},
+            "last": {str(device_id): reading_state(reading) for device_id, reading in self.disturbances.said.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -380,7 +373,7 @@ class SimHouse:
         }
         last = state["meter_last"]
         self.meter.restore(state["meter"], last=None if last is None else reading_from(last))
-        self._last = {DeviceId(key): reading_from(each) for key, each in state["last"].items()}
+        self.disturbances.restore_said({DeviceId(key): reading_from(each) for key, each in state["last"].items()})
         self._slot = None
 
 

@@ -1,0 +1,1 @@
+"""Houses under injected faults, judged from outside (``hems chaos``)."""
