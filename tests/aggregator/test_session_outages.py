@@ -14,6 +14,7 @@ from hems.domain.errors import BadInputError
 from hems.domain.flex import CommitmentState, TelemetryMinute
 from hems.runtime.files import SystemFiles
 from hems.sim import virtual_time
+from hems.sim.memory_mqtt import MemoryBroker
 from hems.sim.virtual_time import VirtualClock
 from hems.store.findings import Findings
 from hems.store.outbox import SegmentOutbox
@@ -29,7 +30,6 @@ from tests.support.aggregator_home import (
 )
 from tests.support.eventually import running
 from tests.support.living import direct
-from tests.support.memory_mqtt import MemoryBroker
 
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))

@@ -20,10 +20,10 @@ from hems.domain.site import CarHabit, DeviceId
 from hems.domain.snapshot import PlainState
 from hems.domain.wiring import AggregatorWiring
 from hems.sim import virtual_time
+from hems.sim.memory_mqtt import MemoryBroker
 from hems.store.history import SlotValue
 from tests.support.houses import BATTERY, CHARGER, GRID, HEAT_PUMP, PV, home_b
 from tests.support.living import flat_market, living
-from tests.support.memory_mqtt import MemoryBroker
 from tests.support.simulated import START_AT, flat_data, stay
 
 SITE = home_b()

@@ -8,8 +8,8 @@ import pytest
 
 from hems.domain.errors import OperatingError
 from hems.ports import Mqtt, MqttMessage
+from hems.sim.memory_mqtt import MemoryBroker, MemoryMqtt
 from hems.sim.virtual_time import run
-from tests.support.memory_mqtt import MemoryBroker, MemoryMqtt
 
 
 async def rounds(count: int = 10) -> None:

@@ -34,11 +34,11 @@ from hems.ports import Clock
 from hems.sim import virtual_time
 from hems.sim.demo import site_text
 from hems.sim.demo.prices import synthetic_prices
+from hems.sim.memory_mqtt import MemoryBroker
 from hems.sim.servers.truth import demo_data
 from hems.store.history import SpotPrice
 from hems.store.house_store import HouseStore
 from tests.support.living import Living, direct, living
-from tests.support.memory_mqtt import MemoryBroker
 from tests.support.sources import PublicServers, running_server
 
 START_AT = datetime(2026, 6, 16, 4, 30, tzinfo=UTC)

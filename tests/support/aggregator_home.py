@@ -23,9 +23,9 @@ from hems.domain.flex import (
 from hems.flexibility.membership import refusal
 from hems.ports import Clock, Mqtt, Outbox
 from hems.sim import virtual_time
+from hems.sim.memory_mqtt import MemoryBroker, MemoryMqtt
 from hems.sim.virtual_time import VirtualClock
 from tests.support.eventually import running
-from tests.support.memory_mqtt import MemoryBroker, MemoryMqtt
 
 START_AT = datetime.fromisoformat("2026-01-15T12:00:00+00:00")
 AGGREGATOR, HOME = "agg", "home-1"

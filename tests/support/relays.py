@@ -12,10 +12,10 @@ from hems.domain.command import HeatPumpPower
 from hems.domain.site import DeviceId
 from hems.domain.wiring import MqttHeatPump, MqttMeter, MqttPoint, MqttRelay
 from hems.ports import Answer, DeviceReading, Driver, MqttMessage
+from hems.sim.memory_mqtt import MemoryBroker, MemoryMqtt
 from hems.sim.virtual_time import VirtualClock, run
 from hems_drivers.mqtt import mqtt_driver
 from tests.support.eventually import START_AT, running
-from tests.support.memory_mqtt import MemoryBroker, MemoryMqtt
 from tests.support.simulated import order
 
 HEAT_PUMP = MqttHeatPump(

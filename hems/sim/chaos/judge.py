@@ -261,8 +261,8 @@ class Judge:
             for name, exceeded in self._excesses(stretch):
                 self._follow(name, stretch, exceeded)
 
-    def _excesses(self, stretch: Stretch) -> Iterator[tuple[str, Seconds]]:
-        """Per fuse and phase, and per limit: in which seconds it was exceeded while controlled load could give way."""
+    def _excesses(self, stretch: Stretch) -> Iterator[tuple[str, Seconds | None]]:
+        """Per fuse and phase, and per limit: in which seconds it was exceeded; None where nothing could give way."""
         house = self._stage.house
         seconds_w = house.household.seconds(round(house.start_at.timestamp()) + stretch.start_s, stretch.seconds)
         deaf = self._stage.hard_of_hearing()
@@ -274,9 +274,10 @@ class Judge:
                 flow_w = drawn_w[number] + (
                     seconds_w[:, number] if circuit.parent is None else np.zeros(stretch.seconds)
                 )
-                draws, feeds = relief[circuit.id][number]
-                yield f"{circuit.id} L{number + 1}", (flow_w > fuse_w) & (draws > LIMIT_SLACK_W)
-                yield f"{circuit.id} L{number + 1} out", (flow_w < -fuse_w) & (feeds > LIMIT_SLACK_W)
+                draws_w, feeds_w = relief[circuit.id][number]
+                where = f"{circuit.id} L{number + 1}"
+                yield where, flow_w > fuse_w if draws_w > LIMIT_SLACK_W else None
+                yield f"{where} out", flow_w < -fuse_w if feeds_w > LIMIT_SLACK_W else None
         yield from self._over_limits(stretch, seconds_w.sum(axis=1), relief[self._site.circuits[0].id])
 
     def _over_limits(
@@ -284,7 +285,7 @@ class Judge:
         stretch: Stretch,
         household_w: FloatArray,
         relief: Sequence[tuple[float, float]],
-    ) -> Iterator[tuple[str, Seconds]]:
+    ) -> Iterator[tuple[str, Seconds | None]]:
         grid_w = household_w + sum(stretch.power_w.values())
         draws_w, feeds_w = (sum(each[way] for each in relief) for way in (0, 1))
         connection = self._site.connection
@@ -292,13 +293,13 @@ class Judge:
         ceilings += [("operator", each.import_power_max_w, each.export_power_max_w) for each in self._stage.limits]
         for name, import_w, export_w in ceilings:
             if import_w is not None:
-                yield f"{name} import", (grid_w > import_w + LIMIT_SLACK_W) & (draws_w > LIMIT_SLACK_W)
+                yield f"{name} import", grid_w > import_w + LIMIT_SLACK_W if draws_w > LIMIT_SLACK_W else None
             if export_w is not None:
-                yield f"{name} export", (grid_w < -export_w - LIMIT_SLACK_W) & (feeds_w > LIMIT_SLACK_W)
+                yield f"{name} export", grid_w < -export_w - LIMIT_SLACK_W if feeds_w > LIMIT_SLACK_W else None
 
-    def _follow(self, name: str, stretch: Stretch, exceeded: Seconds) -> None:
+    def _follow(self, name: str, stretch: Stretch, exceeded: Seconds | None) -> None:
         """Count seconds at a stretch, and tell the one that lasts too long, once."""
-        if not exceeded.any():
+        if exceeded is None or not exceeded.any():
             self._over.pop(name, None)
             return
         edges = np.flatnonzero(np.diff(np.concatenate(([False], exceeded, [False])).astype(int)))

@@ -11,13 +11,27 @@ from typing import Any
 
 import hems
 from hems.ports import Files, Planner
+from hems.sim.chaos.application import at_an_hour, run_application
 from hems.sim.chaos.houses import ChaosHouse, draw_house
 from hems.sim.chaos.outcome import Outcome
-from hems.sim.chaos.script import AROUND_THE_TICK, DAY_S, HOUR_S, MINUTE_S, Script, dice_of, draw_script
+from hems.sim.chaos.script import (
+    AROUND_THE_TICK,
+    DAY_S,
+    HOUR_S,
+    MINUTE_S,
+    Injected,
+    Script,
+    WorldFault,
+    dice_of,
+    draw_script,
+    in_order,
+)
 from hems.sim.chaos.steps import run_steps
 from hems.store import document
 
-FAULTS_PER_DAY = 18
+FAULTS_PER_DAY = 16
+FAULTS_PER_HOUR = 14
+"""In the hour of the whole application, which follows the days of each seed."""
 PLAN_S, OFTEN_PLAN_S = HOUR_S, 15 * MINUTE_S
 QUIET_S = 2 * HOUR_S + 10 * MINUTE_S
 """Without faults at the end of a run: two plan cycles and some."""
@@ -36,13 +50,28 @@ def script_of(house: ChaosHouse, seed: int, *, days: int) -> Script:
     )
 
 
+def application_script_of(house: ChaosHouse, seed: int) -> Script:
+    """Faults of the hour of the whole application: within its first forty minutes, two kills among them."""
+    dice, until_s = dice_of(seed, "application"), 40 * MINUTE_S
+    drawn = draw_script(
+        dice, house.site, from_s=MINUTE_S, until_s=until_s, count=FAULTS_PER_HOUR, world=tuple(WorldFault)
+    )
+    kills = (
+        Injected(fault=WorldFault.KILLED, start_s=dice.randrange(MINUTE_S, until_s - MINUTE_S), duration_s=duration_s)
+        for duration_s in (3, 20)
+    )
+    return in_order((*kills, *drawn))
+
+
 def run_seed(seed: int, *, days: int, planner: Planner) -> list[dict[str, Any]]:
     """All runs of a seed, as JSON."""
     house = draw_house(seed, days=days)
     script = script_of(house, seed, days=days)
     plan_s = OFTEN_PLAN_S if seed // 4 % 8 == 0 else PLAN_S
     steps = run_steps(house, seed, script, until_s=days * DAY_S, plan_s=plan_s, planner=planner)
-    return [_as_json(house, each) for each in (steps,)]
+    hour = at_an_hour(house, seed)
+    whole = run_application(hour, seed, application_script_of(hour, seed), until_s=HOUR_S, planner=planner)
+    return [_as_json(house, each) for each in (steps, whole)]
 
 
 def _as_json(house: ChaosHouse, outcome: Outcome) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from hems.domain.command import BatteryPower, HeatPumpPower
 from hems.ports import Outcome
+from hems.sim.memory_mqtt import MemoryBroker
 from hems.sim.virtual_time import VirtualClock, run
 from hems_drivers.mqtt.relays import Relay
 from tests.support.eventually import START_AT, running
-from tests.support.memory_mqtt import MemoryBroker
 from tests.support.relays import HEAT_PUMP, LEASE_S, METER, PUMP, House, by_itself, in_a_house
 from tests.support.simulated import order
 

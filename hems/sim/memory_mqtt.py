@@ -1,4 +1,4 @@
-"""A broker in memory and links to it, for tests in virtual or real time. No sockets, no waiting, the same order always.
+"""A broker in memory and links to it, in virtual or real time. No sockets, no waiting, the same order always.
 
     broker = MemoryBroker()
     link = broker.link(will=("home/state", b"offline", True))
@@ -95,17 +95,21 @@ class MemoryMqtt:
 
     @property
     def connected(self) -> bool:
+        """As the port says."""
         return not self._lost.is_set()
 
     def subscribe(self, topic_filter: str, handler: Handler, *, qos: int = 0) -> None:
+        """As the port says; so are the others."""
         self._subscriptions.append((topic_filter, handler, qos))
         if self.connected:
             self._deliver_retained(topic_filter, handler)
 
     def on_connect(self, handler: Callable[[], Awaitable[None]]) -> None:
+        """See the port."""
         self._on_connect.append(handler)
 
     async def publish(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
+        """See the port."""
         await asyncio.sleep(0)  # noqa: TID251 - others run, as they do while a socket is written
         if not self.connected:
             raise OperatingError(f"MQTT: {topic} was not published: no connection to the broker")
@@ -115,6 +119,7 @@ class MemoryMqtt:
             raise OperatingError(f"MQTT: {topic} was not acknowledged: the connection to the broker was lost")
 
     async def run(self) -> None:
+        """See the port."""
         while True:
             await self._broker.wait_up()
             self._lost.clear()
