@@ -74,6 +74,10 @@ def _print(report: dict[str, Any]) -> None:
         f" {report['faults']} faults, {report['restarts']} restarts, {report['plans']} plans, {report['took_s']:g} s"
     )
     print(f"violations: {report['violations']}, crashes: {report['crashes']}")
+    print(
+        f"acknowledged to owner and aggregator: {report['promises']}, of these still to be kept after a kill:"
+        f" {report['promises_over_restarts']}"
+    )
     for circumstance, longest_s in report["longest_above_limit_s"].items():
         print(f"longest above a fuse or limit with load that could give way, {circumstance}: {longest_s} s")
     print(

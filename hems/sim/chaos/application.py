@@ -21,6 +21,7 @@ from hems.sim.chaos.outcome import Outcome, Recovery
 from hems.sim.chaos.script import Injected, Script, WorldFault, dice_of
 from hems.sim.chaos.stage import Stage
 from hems.sim.chaos.world import World
+from hems.sim.data import Session
 from hems.sim.house import SimHouse
 from hems.sim.virtual_time import VirtualClock
 
@@ -29,8 +30,23 @@ CYCLE_S = 900
 
 
 def at_an_hour(house: ChaosHouse, seed: int) -> ChaosHouse:
-    """The house at an hour of its day, drawn."""
-    return replace(house, start_at=house.start_at + timedelta(hours=dice_of(seed, "hour").randrange(24)))
+    """The house at an hour of its day, drawn; at each charger a car comes soon, and stays a while or all the time."""
+    dice = dice_of(seed, "hour")
+    start_at = house.start_at + timedelta(hours=dice.randrange(24))
+
+    def stay() -> tuple[Session, ...]:
+        plugin_at = start_at + timedelta(seconds=dice.randrange(5, 900))
+        plugout_at = plugin_at + timedelta(minutes=dice.choice((20, 180, 180)))
+        return (Session(plugin_at=plugin_at, plugout_at=plugout_at, energy_wh=dice.uniform(1e4, 4e4)),)
+
+    first, *others = house.site.chargers
+    del first
+    return replace(
+        house,
+        start_at=start_at,
+        data=replace(house.data, sessions=stay()),
+        more_sessions={each.id: stay() for each in others},
+    )
 
 
 def run_application(house: ChaosHouse, seed: int, script: Script, *, until_s: int, planner: Planner) -> Outcome:
@@ -79,6 +95,8 @@ async def _run(
         recoveries_s=times_s,
         plans=lives.plans,
         restarts=lives.restarts,
+        promises=lives.promises,
+        promises_over_restarts=lives.promises_over_restarts,
     )
 
 
@@ -104,6 +122,7 @@ async def _live(world: World, lives: Lives, until_s: int) -> tuple[Counter[str],
             world.judge.crashed("the daemon ended by itself")
 
     world.edges, world.each_second = edges, each_second
+    lives.remember()
     lives.start()
     living = asyncio.create_task(world.run(), name="world")
     while not living.done() and (world.house.elapsed_s < until_s or not recovery.done):

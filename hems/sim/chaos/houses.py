@@ -32,7 +32,9 @@ from hems.sim.data import HouseData, Session
 from hems.sim.series import FloatArray
 
 START_AT = datetime(2024, 3, 4, tzinfo=UTC)
-"""Of the data; runs begin some days later."""
+"""Of the data."""
+BEFORE_DAYS, AFTER_DAYS = 15, 3
+"""Of the data, before and after a run: a house knows its last weeks, and its plans look two days ahead."""
 GARAGE = CircuitId("garage")
 
 
@@ -54,14 +56,15 @@ def draw_house(seed: int, *, days: int) -> ChaosHouse:
     dice = dice_of(seed, "house")
     kind, build = KINDS[seed % len(KINDS)]
     site = build(dice)
-    data = _days(site, seed, days=days + 4)
-    more = {each.id: tuple(_cars(dice_of(seed, each.id), days + 4)) for each in site.chargers[1:]}
+    all_days = BEFORE_DAYS + days + AFTER_DAYS
+    data = _days(site, seed, days=all_days)
+    more = {each.id: tuple(_cars(dice_of(seed, each.id), all_days)) for each in site.chargers[1:]}
     return ChaosHouse(
         kind=kind,
         site=site,
         data=data,
         more_sessions=more,
-        start_at=START_AT + timedelta(days=1),
+        start_at=START_AT + timedelta(days=BEFORE_DAYS),
         stored_ratio=dice.uniform(0.1, 1.0),
     )
 

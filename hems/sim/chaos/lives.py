@@ -12,6 +12,7 @@ from pathlib import Path
 from hems.aggregator import will_for
 from hems.app.daemon import Daemon, Parts
 from hems.app.house import Ticked
+from hems.app.recorder import LOAD, sun_series
 from hems.domain.errors import OperatingError
 from hems.domain.events import Mode
 from hems.domain.flex import Setpoint
@@ -19,12 +20,14 @@ from hems.domain.override import ChargeNow
 from hems.domain.plan import Origin
 from hems.domain.wiring import AggregatorWiring
 from hems.ports import Planner
+from hems.runtime.files import SystemFiles
 from hems.sim.chaos.broken_parts import BrokenFiles, Life, SlowDisk, Thinking, market_of
 from hems.sim.chaos.houses import ChaosHouse
 from hems.sim.chaos.script import dice_of
 from hems.sim.chaos.steps import TroubledPlanner
 from hems.sim.chaos.world import GuestDriver, World
 from hems.sim.memory_mqtt import MemoryMqtt
+from hems.store.history import SlotValue
 from hems.store.house_store import HouseStore
 
 BALLAST_BYTES = 65_536
@@ -61,6 +64,8 @@ class Lives:
         """None lives yet."""
         self.restarts = 0
         self.plans = 0
+        self.promises = self.promises_over_restarts = 0
+        """Acknowledged, and of these still to be kept at a start."""
         self._world = world
         self._house = house
         self._planner = planner
@@ -72,6 +77,28 @@ class Lives:
         self._asking: list[asyncio.Task[None]] = []
         self._promised = Promises()
         self._to_check = False
+
+    def remember(self) -> None:
+        """Put two weeks of quarter hours on the disk, as a house has them that has been running."""
+        folder = self._folder / "0"
+        folder.mkdir()
+        data, site = self._house.data, self._house.site
+        store = HouseStore(folder, SystemFiles(folder), self._world.clock, ballast_bytes=BALLAST_BYTES)
+        peak_w = sum(plant.peak_w for plant in site.pv)
+        rows = []
+        for slot in range(data.slot_index(self._house.start_at)):
+            at = data.grid.slot_start(slot)
+            rows.append(SlotValue(series=LOAD, start_at=at, value=float(data.load_w[slot])))
+            rows += [
+                SlotValue(
+                    series=sun_series(plant.id),
+                    start_at=at,
+                    value=float(data.pv_w[slot]) * plant.peak_w / peak_w,
+                )
+                for plant in site.pv
+            ]
+        store.history.put_slots(rows)
+        store.close()
 
     def start(self) -> None:
         """A daemon on what the last one left on the disk."""
@@ -175,6 +202,7 @@ class Lives:
         if not now.life.ended:
             others = {key: each for key, each in self._promised.overrides.items() if each.device_id != charger.id}
             self._promised.overrides = {**others, asked.id: asked}
+            self.promises += 1
 
     async def _offer(self, now: _Living) -> None:
         flex = now.daemon.house.flex
@@ -193,6 +221,7 @@ class Lives:
         )
         if await flex.offer(setpoint) is None and not now.life.ended:
             self._promised.setpoint = setpoint
+            self.promises += 1
 
     def _ticked(self, life: Life, last: Ticked) -> None:
         """Judge the tick; after a start, look for what was promised; forget what has ended since."""
@@ -205,6 +234,7 @@ class Lives:
         self._forget_ended(last.now.at)
         if self._to_check:
             self._to_check = False
+            self.promises_over_restarts += len(self._promised.overrides) + (self._promised.setpoint is not None)
             in_force = {each.id for each in last.asked.overrides}
             for override in self._promised.overrides.values():
                 if override.id not in in_force:

@@ -22,6 +22,10 @@ class Outcome:
     """From the end of the last fault to normal."""
     plans: int = 0
     restarts: int = 0
+    promises: int = 0
+    """Overrides and setpoints that were acknowledged."""
+    promises_over_restarts: int = 0
+    """Those that still held when the daemon was started again."""
 
 
 class Recovery:

@@ -163,7 +163,7 @@ def _around(dice: random.Random, fault: WorldFault, start_s: int) -> Injected:
         case WorldFault.CLOCK_DRIFT:
             amount = dice.choice((-0.01, 0.001, 0.01))
         case WorldFault.KILLED:
-            duration_s = dice.choice((1, 3, 10, 40))
+            duration_s = dice.choice((1, 3, 10, 40, 90))
         case _:
             pass
     return Injected(fault=fault, start_s=start_s, duration_s=duration_s, amount=amount)

@@ -147,6 +147,8 @@ def total(done: Mapping[int, Sequence[Mapping[str, Any]]], *, days: int, took_s:
         "recovery_s_longest": recoveries_s[-1] if recoveries_s else None,
         "plans": sum(each["plans"] for _, each in runs),
         "restarts": sum(each["restarts"] for _, each in runs),
+        "promises": sum(each["promises"] for _, each in runs),
+        "promises_over_restarts": sum(each["promises_over_restarts"] for _, each in runs),
         "took_s": round(took_s, 1),
         "broken": [
             {**each, "again": f"hems chaos --seeds 1 --first-seed {each['seed']} --days {days}"} for each in broken[:50]

@@ -1,0 +1,79 @@
+"""Any script of faults over a house, and how a failure is brought down to the shortest script that shows it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+from hems.domain.errors import WorkerError
+from hems.domain.problem import PlanningProblem
+from hems.domain.reading import Reading
+from hems.sim.chaos.houses import draw_house
+from hems.sim.chaos.outcome import Outcome
+from hems.sim.chaos.script import AROUND_THE_TICK, Injected, Script, in_order
+from hems.sim.chaos.steps import run_steps
+from hems.sim.faults import Fault
+
+SEED = 1
+HOUSE = replace(draw_house(SEED, days=1), start_at=draw_house(SEED, days=1).start_at + timedelta(hours=18))
+SECONDS = 60
+
+
+class NoPlanner:
+    """Nothing answers: the house goes by rules."""
+
+    def answer(self, problem: PlanningProblem) -> bytes:  # noqa: ARG002
+        raise WorkerError("no worker")
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@st.composite
+def injections(draw: st.DrawFn) -> Injected:
+    """One fault of a device or of the world."""
+    start_s, duration_s = draw(st.integers(0, 30)), draw(st.integers(1, 40))
+    if draw(st.booleans()):
+        meter, others = HOUSE.site.meter.id, [each.id for each in HOUSE.site.controllables]
+        target = draw(st.sampled_from([meter, meter, meter, *others]))  # most depends on it
+        return Injected(
+            fault=draw(st.sampled_from(tuple(Fault))), start_s=start_s, duration_s=duration_s, target=target
+        )
+    fault = draw(st.sampled_from(AROUND_THE_TICK))
+    amount = draw(st.sampled_from((0.0, 1_500.0, 4_200.0)))
+    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, amount=amount)
+
+
+scripts = st.lists(injections(), max_size=5).map(in_order)
+
+
+def after(script: Script) -> Outcome:
+    """The first minutes of an evening."""
+    return run_steps(HOUSE, SEED, script, until_s=SECONDS, plan_s=3_600, planner=NoPlanner())
+
+
+@settings(max_examples=25, deadline=None)
+@given(scripts)
+def test_no_script_makes_the_guard_break_a_rule(script: Script) -> None:
+    outcome = after(script)
+    assert outcome.broken == [], "; ".join(str(each) for each in script)
+
+
+def test_a_failure_is_brought_down_to_the_one_fault_that_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a stale meter is trusted for ever."""
+    usable = Reading.usable
+
+    def trusting(self: Reading[Any], *, mono_s: float, max_age_s: float) -> Any:
+        stale_is_fine = max_age_s == HOUSE.site.meter.max_age_s
+        return usable(self, mono_s=mono_s, max_age_s=1e9 if stale_is_fine else max_age_s)
+
+    monkeypatch.setattr(Reading, "usable", trusting)
+    same_each_time = settings(max_examples=100, deadline=None, derandomize=True)
+    shortest = find(scripts, lambda script: bool(after(script).broken), settings=same_each_time)
+    (only,) = shortest
+    assert only.target == HOUSE.site.meter.id
+    assert only.fault is Fault.SILENT
+    assert only.duration_s < 20
