@@ -19,7 +19,7 @@ from hems.sim.faults import Fault
 
 SEED = 1
 HOUSE = replace(draw_house(SEED, days=1), start_at=draw_house(SEED, days=1).start_at + timedelta(hours=18))
-SECONDS = 60
+SECONDS = 30
 
 
 class NoPlanner:
@@ -35,7 +35,7 @@ class NoPlanner:
 @st.composite
 def injections(draw: st.DrawFn) -> Injected:
     """One fault of a device or of the world."""
-    start_s, duration_s = draw(st.integers(0, 30)), draw(st.integers(1, 40))
+    start_s, duration_s = draw(st.sampled_from((0, 1, 5))), draw(st.sampled_from((1, 16, 24)))
     if draw(st.booleans()):
         meter, others = HOUSE.site.meter.id, [each.id for each in HOUSE.site.controllables]
         target = draw(st.sampled_from([meter, meter, meter, *others]))  # most depends on it
@@ -47,11 +47,11 @@ def injections(draw: st.DrawFn) -> Injected:
     return Injected(fault=fault, start_s=start_s, duration_s=duration_s, amount=amount)
 
 
-scripts = st.lists(injections(), max_size=5).map(in_order)
+scripts = st.lists(injections(), max_size=3).map(in_order)
 
 
 def after(script: Script) -> Outcome:
-    """The first minutes of an evening."""
+    """The first half minute of an evening: a meter of a second is stale after ten."""
     return run_steps(HOUSE, SEED, script, until_s=SECONDS, plan_s=3_600, planner=NoPlanner())
 
 
@@ -71,7 +71,7 @@ def test_a_failure_is_brought_down_to_the_one_fault_that_shows_it(monkeypatch: p
         return usable(self, mono_s=mono_s, max_age_s=1e9 if stale_is_fine else max_age_s)
 
     monkeypatch.setattr(Reading, "usable", trusting)
-    same_each_time = settings(max_examples=100, deadline=None, derandomize=True)
+    same_each_time = settings(max_examples=60, deadline=None, derandomize=True)
     shortest = find(scripts, lambda script: bool(after(script).broken), settings=same_each_time)
     (only,) = shortest
     assert only.target == HOUSE.site.meter.id
