@@ -27,13 +27,13 @@ from hems.domain.wiring import LimitContact, LimitSource, MqttPoint, OperatorWir
 from hems.ports import Offload
 from hems.runtime.files import SystemFiles
 from hems.sim import virtual_time
+from hems.sim.memory_mqtt import MemoryBroker
 from hems.sim.virtual_time import VirtualClock
 from hems.store.documents import Documents
 from hems.store.findings import Findings
 from hems_drivers.mqtt import OperatorBox
 from tests.support.houses import CHARGER, home_b
 from tests.support.living import Living, direct, living
-from tests.support.memory_mqtt import MemoryBroker
 from tests.support.simulated import START_AT, flat_data, stay
 
 SITE = replace(home_b(), pv=(), batteries=(), chargers=(replace(home_b().chargers[0], habit=None),))

@@ -68,7 +68,12 @@ def hours(seed: int, planner: Planner, count: int = 4) -> Outcome:
     """Hours of the step drive, half of them with faults."""
     house = evening(seed)
     script = draw_script(
-        dice_of(seed, "test"), house.site, from_s=60, until_s=count * HOUR_S // 2, count=3 * count, world=AROUND_THE_TICK
+        dice_of(seed, "test"),
+        house.site,
+        from_s=60,
+        until_s=count * HOUR_S // 2,
+        count=3 * count,
+        world=AROUND_THE_TICK,
     )
     return run_steps(house, seed, script, until_s=count * HOUR_S, plan_s=HOUR_S, planner=planner)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 import shutil
 from collections.abc import Callable
@@ -13,9 +14,11 @@ from hems.aggregator import will_for
 from hems.app.daemon import Daemon, Parts
 from hems.app.house import Ticked
 from hems.app.recorder import LOAD, sun_series
+from hems.domain.command import Limit
 from hems.domain.errors import OperatingError
 from hems.domain.events import Mode
 from hems.domain.flex import Setpoint
+from hems.domain.operator import GridOperator, OperatorControl, Way
 from hems.domain.override import ChargeNow
 from hems.domain.plan import Origin
 from hems.domain.wiring import AggregatorWiring
@@ -25,12 +28,19 @@ from hems.sim.chaos.broken_parts import BrokenFiles, Life, SlowDisk, Thinking, m
 from hems.sim.chaos.houses import ChaosHouse
 from hems.sim.chaos.script import dice_of
 from hems.sim.chaos.steps import TroubledPlanner
-from hems.sim.chaos.world import GuestDriver, World
+from hems.sim.chaos.world import ControlBox, GuestDriver, World
 from hems.sim.memory_mqtt import MemoryMqtt
 from hems.store.history import SlotValue
 from hems.store.house_store import HouseStore
 
 BALLAST_BYTES = 65_536
+OPERATOR = GridOperator(
+    name="Grid operator",
+    controls=(
+        OperatorControl(way=Way.CONSUMPTION, failsafe_w=4_200.0),
+        OperatorControl(way=Way.PRODUCTION, failsafe_w=2_000.0),
+    ),
+)
 WIRING = AggregatorWiring(connection="broker", aggregator_id="aggregator", home_id="home")
 OWNER_EVERY_S, AGGREGATOR_EVERY_S = 150, 210
 """How often owner and aggregator ask for something [s]."""
@@ -44,6 +54,7 @@ class _Living:
     daemon: Daemon
     drivers: tuple[GuestDriver, ...]
     link: MemoryMqtt
+    box: ControlBox
     stop: asyncio.Event
     running: asyncio.Task[None]
 
@@ -55,6 +66,8 @@ class Promises:
     overrides: dict[str, ChargeNow] = field(default_factory=dict)
     """By id."""
     setpoint: Setpoint | None = None
+    limits_w: dict[Way, float] = field(default_factory=dict)
+    """The grid operator's, when the daemon was killed [W]."""
 
 
 class Lives:
@@ -108,6 +121,7 @@ class Lives:
         dice = random.Random(self._dice.random())  # noqa: S311 - a simulation
         link = world.broker.link(will=will_for(WIRING.aggregator_id, WIRING.home_id, clock=world.clock, dice=dice))
         drivers = tuple(GuestDriver(world, device.id, life) for device in self._house.site.devices)
+        box = ControlBox(world, life)
         parts = Parts(
             site=self._house.site,
             clock=world.clock,
@@ -120,12 +134,13 @@ class Lives:
             thinking=Thinking(world.clock, world.stage),
             market=market_of(self._house, world.stage),
             aggregator=(WIRING, link),
+            operator=OPERATOR,
+            operator_box=box,
         )
         daemon, stop = Daemon(parts), asyncio.Event()
         daemon.alive = lambda: self._ticked(life, daemon.house.live())
-        daemon.house.limits = world.stage.limits
         running = asyncio.create_task(daemon.run(stop), name="daemon")
-        self._now = _Living(life=life, daemon=daemon, drivers=drivers, link=link, stop=stop, running=running)
+        self._now = _Living(life=life, daemon=daemon, drivers=drivers, link=link, box=box, stop=stop, running=running)
         self._to_check = True
         world.judge.restarted()
 
@@ -137,6 +152,7 @@ class Lives:
         assert now is not None
         self._now = None
         now.life.ended = True
+        self._promised.limits_w = dict(now.box.accepted)
         self._world.broker.cut(now.link)
         self.plans += now.daemon.planner.plans
         self.restarts += 1
@@ -168,10 +184,9 @@ class Lives:
         return self._now is not None and self._now.running.done()
 
     def each_second(self) -> None:
-        """Limits come and go; owner and aggregator ask."""
+        """Now and then owner and aggregator ask for something."""
         if (now := self._now) is None:
             return
-        now.daemon.house.limits = self._world.stage.limits
         elapsed_s = self._world.house.elapsed_s
         for every_s, ask in ((OWNER_EVERY_S, self._charge_now), (AGGREGATOR_EVERY_S, self._offer)):
             if elapsed_s % every_s == 0 and now.daemon.started.is_set():
@@ -229,21 +244,32 @@ class Lives:
             return
         world = self._world
         world.judge.after_tick(last.result, last.now.mono_s, now.daemon.house.limits)
+        self._look_for_limits(now.daemon)
         if not last.now.wall_trusted:
             return
         self._forget_ended(last.now.at)
         if self._to_check:
             self._to_check = False
-            self.promises_over_restarts += len(self._promised.overrides) + (self._promised.setpoint is not None)
-            in_force = {each.id for each in last.asked.overrides}
-            for override in self._promised.overrides.values():
-                if override.id not in in_force:
-                    world.judge.lost(f"an override until {override.until_at.isoformat()}")
-            setpoint = self._promised.setpoint
-            if setpoint is not None and now.daemon.house.flex.setpoint_w(last.now.at) != setpoint.power_at_w(
-                last.now.at
-            ):
-                world.judge.lost(f"setpoint {setpoint.event_id}")
+            self._look_for_promises(now.daemon, last)
+
+    def _look_for_promises(self, daemon: Daemon, last: Ticked) -> None:
+        promised, judge, at = self._promised, self._world.judge, last.now.at
+        self.promises_over_restarts += len(promised.overrides) + (promised.setpoint is not None)
+        in_force = {each.id for each in last.asked.overrides}
+        for override in promised.overrides.values():
+            if override.id not in in_force:
+                judge.lost(f"an override until {override.until_at.isoformat()}")
+        setpoint = promised.setpoint
+        if setpoint is not None and daemon.house.flex.setpoint_w(at) != setpoint.power_at_w(at):
+            judge.lost(f"setpoint {setpoint.event_id}")
+
+    def _look_for_limits(self, daemon: Daemon) -> None:
+        """With the first tick after a start, whatever the clock says, before the operator has said anything anew."""
+        limits_w, self._promised.limits_w = self._promised.limits_w, {}
+        self.promises_over_restarts += len(limits_w)
+        for way, limit_w in limits_w.items():
+            if min((_limit_w(each, way) for each in daemon.house.limits), default=math.inf) > limit_w:
+                self._world.judge.lost(f"the operator's limit of {limit_w:g} W on {way}")
 
     def _forget_ended(self, at: datetime) -> None:
         promised, chargers = self._promised, self._world.house.chargers
@@ -254,6 +280,12 @@ class Lives:
         }
         if promised.setpoint is not None and promised.setpoint.power_at_w(at) is None:
             promised.setpoint = None
+
+
+def _limit_w(limit: Limit, way: Way) -> float:
+    """What a limit leaves one way [W]."""
+    found_w = limit.import_power_max_w if way is Way.CONSUMPTION else limit.export_power_max_w
+    return math.inf if found_w is None else found_w
 
 
 class Unexpected(logging.Handler):

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from hems.domain.command import Command
+from hems.domain.operator import LimitWrite, Way
 from hems.domain.reading import Image
 from hems.domain.site import DeviceId
-from hems.ports import Answer, DeviceReading, Outcome, Report
+from hems.ports import Answer, DeviceReading, LimitInbox, Outcome, Report
 from hems.sim.chaos.broken_parts import Life
 from hems.sim.chaos.judge import Judge
 from hems.sim.chaos.script import Injected, WorldFault
@@ -147,3 +148,45 @@ class GuestDriver:
         if self._device_id in house.devices and self._device_id not in self._world.stage.hard_of_hearing():
             house.held.pop(self._device_id, None)
             house.devices[self._device_id].apply(None)
+
+
+class ControlBox:
+    """Implements :class:`hems.app.daemon.OperatorBox`: the grid operator's limits of a stage, for one life of a daemon.
+
+    He is heard each second, and writes what has changed; to a new daemon everything, after ``SHY_S`` of silence.
+    """
+
+    SHY_S = 10
+    """What was written before a restart holds meanwhile [s]."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        """Nothing written yet."""
+        self.accepted: dict[Way, float] = {}
+        """Limits that were acknowledged and not taken back [W]."""
+        self._world = world
+        self._life = life
+
+    async def run(self, inbox: LimitInbox) -> None:
+        """Write until cancelled."""
+        for _ in range(self.SHY_S):
+            await self._world.turned()
+        written: dict[Way, float | None] = {}
+        while True:
+            inbox.heartbeat()
+            for way, limit_w in self._wanted().items():
+                if way not in written or written[way] != limit_w:
+                    answer = await inbox.write(way, LimitWrite(limit_w=limit_w))
+                    if self._life.ended:
+                        return
+                    self.accepted.pop(way, None)
+                    if answer is None:
+                        written[way] = limit_w
+                        if limit_w is not None:
+                            self.accepted[way] = limit_w
+            await self._world.turned()
+
+    def _wanted(self) -> dict[Way, float | None]:
+        limits = self._world.stage.limits
+        draws_w = [each.import_power_max_w for each in limits if each.import_power_max_w is not None]
+        feeds_w = [each.export_power_max_w for each in limits if each.export_power_max_w is not None]
+        return {Way.CONSUMPTION: min(draws_w, default=None), Way.PRODUCTION: min(feeds_w, default=None)}

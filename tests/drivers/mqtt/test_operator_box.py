@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hems.domain.operator import LimitWrite, Way
 from hems.domain.wiring import LimitContact, LimitSource, MqttPoint, OperatorWiring
 from hems.runtime.mqtt import MqttLink
+from hems.sim.memory_mqtt import MemoryBroker
 from hems.sim.virtual_time import VirtualClock, run
 from hems_drivers.mqtt import OperatorBox
 from tests.support.eventually import START_AT, clock_at, eventually, running
-from tests.support.memory_mqtt import MemoryBroker
 from tests.support.mqtt import broker_in
 
 LIMIT = LimitSource(way=Way.CONSUMPTION, limit=MqttPoint(topic="box", path=("lpc", "w")))

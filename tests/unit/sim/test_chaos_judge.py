@@ -25,6 +25,7 @@ from hems.sim.chaos.script import Injected, Script, WorldFault
 from hems.sim.chaos.stage import Circumstance, Stage
 from hems.sim.faults import Fault
 from hems.sim.house import SimHouse
+from hems.sim.series import FloatArray
 
 GRID, PV, BATTERY = DeviceId("grid"), DeviceId("pv"), DeviceId("battery")
 LEFT, RIGHT, HEAT_PUMP = DeviceId("left"), DeviceId("right"), DeviceId("heat_pump")
@@ -120,9 +121,12 @@ def test_beside_what_the_household_draws_for_seconds_the_main_fuse_has_room_for_
     for _ in range(20):
         seat.second()
     most_w = max(seat.house.household.seconds(round(seat.house.start_at.timestamp()), 20).min(axis=0))
-    told = HeatPumpPower(power_w=2_500.0), BatteryPower(power_w=5_000.0), ChargeCurrent(current_a=16.0, phase_count=3)
     assert 2_500 / 3 + 5_000 / 3 + 16 * 230 + most_w > 25 * 230
-    seat.second(*zip((HEAT_PUMP, BATTERY, LEFT), told, strict=True))
+    seat.second(
+        (HEAT_PUMP, HeatPumpPower(power_w=2_500.0)),
+        (BATTERY, BatteryPower(power_w=5_000.0)),
+        (LEFT, ChargeCurrent(current_a=16.0, phase_count=3)),
+    )
     assert ("fuse", "main") in {(each.rule, each.where) for each in seat.judge.broken}
 
 
@@ -180,7 +184,11 @@ def test_a_command_lies_in_an_open_episode_that_says_the_same() -> None:
 def over(seat: Seat, seconds: int) -> None:
     """Heat pump, battery and a car at full power, whatever the guard says, beside an oven on every phase."""
     real = seat.house.household.seconds
-    seat.house.household.seconds = lambda at, count: real(at, count) + 2_500.0  # type: ignore[method-assign]
+
+    def with_an_oven(unix_start_s: int, count: int) -> FloatArray:
+        return real(unix_start_s, count) + 2_500.0
+
+    seat.house.household.seconds = with_an_oven  # type: ignore[method-assign]
     orders = (
         (HEAT_PUMP, HeatPumpPower(power_w=2_500.0)),
         (BATTERY, BatteryPower(power_w=5_000.0)),
@@ -188,7 +196,6 @@ def over(seat: Seat, seconds: int) -> None:
     )
     for _ in range(seconds):
         seat.second(*orders)
-    seat.house.household.seconds = real  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(
