@@ -4,6 +4,7 @@ Nothing here uses the arithmetic of the guard, of the estimate or of the devices
 phase from what devices really draw. Commands are judged when they are made, currents second by second.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ UNREAD_S, DEAF_S = 30, 60
 """What more is allowed while a device is silent (its last word counts for 30 s), or does not follow (a lease)."""
 LIMIT_SLACK_W = 100.0
 """Meters and converters are no more exact than this; what draws less is no load that could give way [W]."""
+SETTLE_S = 15
+"""After ticks far apart: the meter's mean over a minute says less of a second than that of a second [s]."""
 NEAR_TICKS_S, FAR_TICKS = 2.0, "ticks far apart"
 KEPT_MAX = 50
 
@@ -70,6 +73,8 @@ class Judge:
         given way. Where ticks are far apart the time between two of them is in it, and it is kept apart."""
         self._stage = stage
         self._site: Site = stage.house.site
+        period_s = self._site.meter.period_s
+        self._meter = "" if period_s <= NEAR_TICKS_S else f", meter of {period_s:g} s"
         self._physics = Checkers(self._site)
         self._flows = Flows(self._site)
         self._over: dict[str, _Excess] = {}
@@ -77,6 +82,8 @@ class Judge:
         self._ticked_mono_s: float | None = None
         self._gap_s = self._look_s = 1.0
         """From the tick before to the last one, and to the one after it, whichever is longer."""
+        self._far_mono_s = -math.inf
+        """When ticks were far apart last."""
         self._open_since: dict[DeviceId, object] = {}
 
     # --- commands ---
@@ -85,13 +92,16 @@ class Judge:
         """Judge the commands and the record of a tick."""
         self._gap_s = 1.0 if self._ticked_mono_s is None else mono_s - self._ticked_mono_s
         self._ticked_mono_s = mono_s
+        if self._gap_s > NEAR_TICKS_S:
+            self._far_mono_s = mono_s
         told = {command.device_id: command for command in result.commands}
         if len(told) != len(result.commands) or set(told) != {each.id for each in self._site.controllables}:
             self._found("command", "house", "not one command for each device")
         for command in result.commands:
             self._lease(command, mono_s)
             self._nameplate(command)
-        if self._stage.circumstance() is Circumstance.CLEAR:
+        settled = self._gap_s > NEAR_TICKS_S or mono_s - self._far_mono_s > SETTLE_S
+        if settled and self._stage.circumstance() is Circumstance.CLEAR:
             self._commanded_fuses(told)
             self._commanded_limits(told, limits)
         if self._stage.circumstance() is not Circumstance.READING_LIES:
@@ -310,7 +320,7 @@ class Judge:
             one.worst = max(one.worst, self._stage.circumstance(), key=list(Circumstance).index)
             one.look_s = max(one.look_s, self._look_s)
             lasted_s = stretch.start_s + end - one.since_s
-            key = one.worst.value if one.look_s <= NEAR_TICKS_S else FAR_TICKS
+            key = one.worst.value + self._meter if one.look_s <= NEAR_TICKS_S else FAR_TICKS
             self.longest_over_s[key] = max(self.longest_over_s.get(key, 0), lasted_s)
             allowed_s = self._allowed_s(one)
             if not one.told and allowed_s is not None and lasted_s > allowed_s:
