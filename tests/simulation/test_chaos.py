@@ -23,6 +23,7 @@ from hems.sim.chaos.application import at_an_hour, run_application
 from hems.sim.chaos.houses import ChaosHouse, draw_house
 from hems.sim.chaos.outcome import Outcome
 from hems.sim.chaos.script import (
+    AROUND_THE_DAEMON,
     AROUND_THE_TICK,
     HOUR_S,
     MINUTE_S,
@@ -83,7 +84,7 @@ def minutes(seed: int, planner: Planner, count: int = 6) -> Outcome:
     house = at_an_hour(draw_house(seed, days=1), seed)
     kill = Injected(fault=WorldFault.KILLED, start_s=8 * MINUTE_S, duration_s=3)
     drawn = draw_script(
-        dice_of(seed, "test"), house.site, from_s=60, until_s=10 * MINUTE_S, count=count, world=tuple(WorldFault)
+        dice_of(seed, "test"), house.site, from_s=60, until_s=10 * MINUTE_S, count=count, world=AROUND_THE_DAEMON
     )
     return run_application(house, seed, in_order((kill, *drawn)), until_s=15 * MINUTE_S, planner=planner)
 

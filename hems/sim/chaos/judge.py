@@ -100,8 +100,7 @@ class Judge:
         for command in result.commands:
             self._lease(command, mono_s)
             self._nameplate(command)
-        settled = self._gap_s > NEAR_TICKS_S or mono_s - self._far_mono_s > SETTLE_S
-        if settled and self._stage.circumstance() is Circumstance.CLEAR:
+        if mono_s - self._far_mono_s > SETTLE_S and self._stage.circumstance() is Circumstance.CLEAR:
             self._commanded_fuses(told)
             self._commanded_limits(told, limits)
         if self._stage.circumstance() is not Circumstance.READING_LIES:
@@ -172,10 +171,16 @@ class Judge:
             if ceiling_w is not None and draw_w > 0 and draw_w + least_w - made_w > ceiling_w + LIMIT_SLACK_W:
                 text = f"{draw_w:.0f} W told beside {least_w:.0f} W and {made_w:.0f} W made, limit {ceiling_w:.0f} W"
                 self._found("operator limit", "house", text)
+            dimmed_w = sum(told_draw_w(key, command, self._site) for key, command in told.items() if key in limit.dims)
+            if (most_w := limit.dimmed_power_max_w) is not None:
+                grid_w = draw_w + least_w - made_w
+                if min(dimmed_w, grid_w) > most_w + LIMIT_SLACK_W:
+                    text = f"{dimmed_w:.0f} W of dimmed devices told, {grid_w:.0f} W of the house, limit {most_w:.0f} W"
+                    self._found("operator limit", "house", text)
 
     def _least_household_w(self) -> list[float]:
         house = self._stage.house
-        look_s = self.reaction_s + round(self._gap_s)
+        look_s = self.reaction_s
         end_s = round(house.start_at.timestamp()) + house.elapsed_s
         count = min(look_s, end_s % 86_400, house.elapsed_s)
         if count < look_s:
@@ -306,6 +311,11 @@ class Judge:
                 yield f"{name} import", grid_w > import_w + LIMIT_SLACK_W if draws_w > LIMIT_SLACK_W else None
             if export_w is not None:
                 yield f"{name} export", grid_w < -export_w - LIMIT_SLACK_W if feeds_w > LIMIT_SLACK_W else None
+        for each in self._stage.limits:
+            if (most_w := each.dimmed_power_max_w) is not None:
+                drawn_w = sum(max(stretch.power_w[key], 0.0) for key in each.dims)
+                above = drawn_w > most_w + LIMIT_SLACK_W and draws_w > LIMIT_SLACK_W
+                yield "operator dimmed", grid_w > most_w + LIMIT_SLACK_W if above else None
 
     def _follow(self, name: str, stretch: Stretch, exceeded: Seconds | None) -> None:
         """Count seconds at a stretch, and tell the one that lasts too long, once."""

@@ -15,6 +15,8 @@ class WorldFault(StrEnum):
     IMPORT_LIMIT = "import_limit"
     """The grid operator limits what the house draws."""
     EXPORT_LIMIT = "export_limit"
+    DIMMED = "dimmed"
+    """The grid operator limits what the devices draw from the grid together."""
     CLOCK_STEP = "clock_step"
     """The wall clock is wrong for a while, and believed."""
     CLOCK_DRIFT = "clock_drift"
@@ -39,16 +41,20 @@ class WorldFault(StrEnum):
 AROUND_THE_TICK = (
     WorldFault.IMPORT_LIMIT,
     WorldFault.EXPORT_LIMIT,
+    WorldFault.DIMMED,
     WorldFault.CLOCK_STEP,
     WorldFault.CLOCK_UNTRUSTED,
     WorldFault.WORKER_CRASH,
     WorldFault.WORKER_RUBBISH,
 )
-"""What the step drive knows; all of them need the whole application."""
+"""What the step drive knows."""
+AROUND_THE_DAEMON = tuple(each for each in WorldFault if each is not WorldFault.DIMMED)
+"""What the whole application knows; its operator limits the connection."""
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 CLOCK_STEPS_S = (-3 * DAY_S, -HOUR_S, -90, 90, HOUR_S, 180 * DAY_S, 20 * 365 * DAY_S)
 IMPORT_LIMITS_W = (0.0, 1_500.0, 4_200.0, 4_200.0, 8_400.0)
+DIMMED_W = (0.0, 1_400.0, 4_200.0, 4_200.0)
 EXPORT_LIMITS_W = (0.0, 0.0, 1_000.0, 3_000.0)
 
 
@@ -98,7 +104,7 @@ def in_order(script: Iterable[Injected]) -> Script:
 
 def part_of(fault: Fault | WorldFault) -> str:
     """Which part of the world a fault concerns: the clock has one trouble at a time."""
-    return fault.value if fault in (WorldFault.IMPORT_LIMIT, WorldFault.EXPORT_LIMIT) else fault.value.split("_")[0]
+    return fault.value.split("_")[0]
 
 
 def draw_script(
@@ -156,6 +162,8 @@ def _around(dice: random.Random, fault: WorldFault, start_s: int) -> Injected:
     match fault:
         case WorldFault.IMPORT_LIMIT:
             amount = dice.choice(IMPORT_LIMITS_W)
+        case WorldFault.DIMMED:
+            amount = dice.choice(DIMMED_W)
         case WorldFault.EXPORT_LIMIT:
             amount = dice.choice(EXPORT_LIMITS_W)
         case WorldFault.CLOCK_STEP:

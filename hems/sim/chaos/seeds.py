@@ -15,6 +15,7 @@ from hems.sim.chaos.application import at_an_hour, run_application
 from hems.sim.chaos.houses import ChaosHouse, draw_house
 from hems.sim.chaos.outcome import Outcome
 from hems.sim.chaos.script import (
+    AROUND_THE_DAEMON,
     AROUND_THE_TICK,
     DAY_S,
     HOUR_S,
@@ -54,7 +55,7 @@ def application_script_of(house: ChaosHouse, seed: int) -> Script:
     """Faults of the hour of the whole application: within its first forty minutes, two kills among them."""
     dice, until_s = dice_of(seed, "application"), 40 * MINUTE_S
     drawn = draw_script(
-        dice, house.site, from_s=MINUTE_S, until_s=until_s, count=FAULTS_PER_HOUR, world=tuple(WorldFault)
+        dice, house.site, from_s=MINUTE_S, until_s=until_s, count=FAULTS_PER_HOUR, world=AROUND_THE_DAEMON
     )
     kills = (
         Injected(fault=WorldFault.KILLED, start_s=dice.randrange(MINUTE_S, until_s - MINUTE_S), duration_s=duration_s)

@@ -1,10 +1,11 @@
 """Which faults of a script are on, and what that means for whoever judges the house."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from enum import StrEnum
 
 from hems.domain.command import Authority, Limit
-from hems.domain.site import DeviceId
+from hems.domain.site import DeviceId, PvPlant
 from hems.sim.chaos.script import Injected, Script, WorldFault
 from hems.sim.faults import HARD_OF_HEARING, LYING, Fault
 from hems.sim.house import SimHouse
@@ -70,14 +71,21 @@ class Stage:
     @property
     def limits(self) -> tuple[Limit, ...]:
         """What the grid operator allows now."""
-        operator = Authority.OPERATOR
-        return tuple(
-            Limit(authority=operator, source="chaos", import_power_max_w=each.amount)
-            if each.fault is WorldFault.IMPORT_LIMIT
-            else Limit(authority=operator, source="chaos", export_power_max_w=each.amount)
-            for each in self.on
-            if each.fault in (WorldFault.IMPORT_LIMIT, WorldFault.EXPORT_LIMIT)
-        )
+        return tuple(limit for each in self.on if (limit := self._limit(each)) is not None)
+
+    def _limit(self, each: Injected) -> Limit | None:
+        limit = Limit(authority=Authority.OPERATOR, source="chaos")
+        match each.fault:
+            case WorldFault.IMPORT_LIMIT:
+                return replace(limit, import_power_max_w=each.amount)
+            case WorldFault.EXPORT_LIMIT:
+                return replace(limit, export_power_max_w=each.amount)
+            case WorldFault.DIMMED:
+                site = self.house.site
+                consumers = (one.id for one in site.controllables if not isinstance(one, PvPlant))
+                return replace(limit, dimmed_power_max_w=each.amount, dims=frozenset(consumers))
+            case _:
+                return None
 
     def is_on(self, *faults: Fault | WorldFault) -> bool:
         """Whether any of these is on."""

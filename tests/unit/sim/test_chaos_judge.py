@@ -140,6 +140,23 @@ def test_an_import_limit_is_kept_by_every_command() -> None:
     assert "operator limit" in seat.rules()
 
 
+def test_dimmed_devices_keep_their_limit_together_or_the_house_does() -> None:
+    dimmed = Injected(fault=WorldFault.DIMMED, start_s=0, duration_s=600, amount=1_400.0)
+    seat = Seat((dimmed,))
+    for _ in range(30):
+        seat.second()
+    assert seat.judge.broken == []
+    heat, store = (HEAT_PUMP, HeatPumpPower(power_w=1_500.0)), (BATTERY, BatteryPower(power_w=1_500.0))
+    seat.second(heat, (BATTERY, BatteryPower(power_w=0.0)))
+    assert seat.judge.broken == []  # 100 W is what meters and converters differ by
+    for _ in range(14):
+        seat.second(heat, store)
+    assert {(each.rule, each.where) for each in seat.judge.broken} == {
+        ("operator limit", "house"),
+        ("above limit", "operator dimmed"),
+    }
+
+
 def test_a_battery_is_not_sent_out_of_its_window() -> None:
     seat = Seat()
     battery = seat.house.site.batteries[0]
