@@ -147,7 +147,8 @@ def test_dimmed_devices_keep_their_limit_together_or_the_house_does() -> None:
         seat.second()
     assert seat.judge.broken == []
     heat, store = (HEAT_PUMP, HeatPumpPower(power_w=1_500.0)), (BATTERY, BatteryPower(power_w=1_500.0))
-    seat.second(heat, (BATTERY, BatteryPower(power_w=0.0)))
+    off = ChargeCurrent(current_a=0.0, phase_count=3)
+    seat.second(heat, (BATTERY, BatteryPower(power_w=0.0)), (LEFT, off), (RIGHT, off))
     assert seat.judge.broken == []  # 100 W is what meters and converters differ by
     for _ in range(14):
         seat.second(heat, store)
