@@ -156,7 +156,6 @@ class Lives:
         self._world.broker.cut(now.link)
         self.plans += now.daemon.planner.plans
         self.restarts += 1
-        await asyncio.sleep(0)  # noqa: TID251 - nothing may be half written by ourselves
         shutil.copytree(self._folder / str(self.restarts - 1), self._folder / str(self.restarts))
         now.running.cancel()
         self._dead.append(now.running)
