@@ -30,6 +30,8 @@ class Fault(StrEnum):
     """A new reading every 12 s, and a command acts 5 s late."""
     REBOOTED = "rebooted"
     """It forgets what it was told, goes by its own default (a charger gives all it has), and does not answer."""
+    STUBBORN = "stubborn"
+    """It goes on as it was, a charger gives all it has, whatever it is told, without a lease; it speaks the truth."""
     ABSURD = "absurd"
     """A power that no house has."""
     FLIPPED = "flipped"
@@ -38,7 +40,7 @@ class Fault(StrEnum):
     """A tenth of the true power."""
 
 
-HARD_OF_HEARING = frozenset({Fault.DEAF, Fault.REFUSING, Fault.SLOW, Fault.REBOOTED})
+HARD_OF_HEARING = frozenset({Fault.DEAF, Fault.REFUSING, Fault.SLOW, Fault.REBOOTED, Fault.STUBBORN})
 """Do not follow a command at once."""
 LYING = frozenset({Fault.FROZEN, Fault.FLIPPED, Fault.SCALED})
 """Say what could be true and is not: nothing in a single reading gives them away."""

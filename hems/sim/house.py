@@ -146,9 +146,10 @@ class SimHouse:
             self.disturbances.active.pop(device_id, None)
             return
         self.disturbances.active[device_id] = fault
-        if fault is Fault.REBOOTED and device_id in self.devices:
+        if fault in (Fault.REBOOTED, Fault.STUBBORN) and device_id in self.devices:
             self.held.pop(device_id, None)
-            self.devices[device_id].apply(None)
+            if fault is Fault.REBOOTED:
+                self.devices[device_id].apply(None)
             if (charger := self.chargers.get(device_id)) is not None:
                 charger.give_all()
 

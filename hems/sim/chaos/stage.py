@@ -100,6 +100,13 @@ class Stage:
         meter_id = self.house.site.meter.id
         return next((each.start_s for each in self.on if each.target == meter_id and each.fault in UNREAD), None)
 
+    def silent_for_s(self, device_id: DeviceId) -> int:
+        """For how long a device has said nothing that can be used; 0: it speaks [s]."""
+        now_s, mute = self.house.elapsed_s, UNREAD | {Fault.REBOOTED}
+        return max(
+            (now_s - each.start_s for each in self.on if each.target == device_id and each.fault in mute), default=0
+        )
+
     def circumstance(self) -> Circumstance:
         """The worst that is on, or that was on a moment ago."""
         found = {self._means(each) for each in self.on}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from hems.domain.command import Action, BatteryPower, ChargeCurrent, Command, HeatPumpPower, ProductionLimit
-from hems.domain.site import Charger, CircuitId, Controllable, DeviceId, Site
+from hems.domain.site import Battery, Charger, CircuitId, Controllable, DeviceId, HeatPump, Site
 from hems.sim.house import SimHouse
 from hems.sim.meter import Stretch
 
@@ -79,6 +79,21 @@ def told_draw_w(device_id: DeviceId, command: Command, site: Site) -> float:
             return next(each.power_max_w for each in site.heat_pumps if each.id == device_id)
         case HeatPumpPower(power_w=float(power_w)):
             return power_w
+        case _:
+            return 0.0
+
+
+def nameplate_on_w(device: Controllable, phase: str) -> float:
+    """Most that a consumer can draw on a phase, on one phase alone where it may charge so, >= 0 [W]."""
+    if phase not in {str(each) for each in device.phases}:
+        return 0.0
+    match device:
+        case Charger():
+            return min(device.current_max_a * 230.0, device.power_max_w)
+        case Battery():
+            return device.charge_power_max_w / len(device.phases)
+        case HeatPump():
+            return device.power_max_w / len(device.phases)
         case _:
             return 0.0
 
