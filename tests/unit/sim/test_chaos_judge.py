@@ -168,6 +168,47 @@ def test_a_battery_is_not_sent_out_of_its_window() -> None:
     assert "window" in seat.rules()
 
 
+def test_no_battery_is_told_more_than_its_management_allows() -> None:
+    seat = Seat()
+    battery = seat.house.site.batteries[0]
+    seat.house.batteries[BATTERY].stored_wh = battery.floor_wh + 0.02 * battery.capacity_wh
+    for _ in range(20):
+        seat.second()
+    assert seat.judge.broken == []
+    seat.second((BATTERY, BatteryPower(power_w=-4_500.0)))
+    assert "management" in seat.rules()
+
+
+def test_two_chargers_keep_to_the_published_share_of_their_fuse() -> None:
+    seat = Seat()
+    for current_a, found in ((9.5, False), (9.6, True)):
+        offer = ChargeCurrent(current_a=current_a, phase_count=3)
+        seat.second((LEFT, offer), (RIGHT, offer))
+        assert (("fuse", "garage") in {(each.rule, each.where) for each in seat.judge.broken}) is found
+
+
+SILENT_LEFT = (Injected(fault=Fault.SILENT, start_s=2, duration_s=600, target=LEFT),)
+
+
+@pytest.mark.parametrize(
+    ("device_id", "action", "where"),
+    [
+        (LEFT, ChargeCurrent(current_a=6.0, phase_count=3), "left"),
+        (RIGHT, ChargeCurrent(current_a=6.0, phase_count=3), "garage"),
+        (RIGHT, ChargeCurrent(current_a=0.0, phase_count=3), None),
+    ],
+)
+def test_who_is_silent_rests_and_keeps_room_for_its_nameplate(
+    device_id: DeviceId, action: Action, where: str | None
+) -> None:
+    seat = Seat(SILENT_LEFT)
+    for _ in range(40):
+        seat.second()
+    assert seat.judge.broken == []
+    seat.second((device_id, action))
+    assert [(each.rule, each.where) for each in seat.judge.broken[:1]] == ([("silent", where)] if where else [])
+
+
 @pytest.mark.parametrize(
     ("device_id", "action", "found"),
     [

@@ -103,6 +103,17 @@ def test_a_charger_that_has_just_started_gives_all_it_has_and_hears_nothing() ->
     assert made.chargers[CHARGER].offered_a == 6.0
 
 
+def test_a_stubborn_device_goes_on_for_ever_and_says_so() -> None:
+    made = house()
+    made.disturb(BATTERY, Fault.STUBBORN)
+    made.disturb(CHARGER, Fault.STUBBORN)
+    made.apply([order(BATTERY, BatteryPower(power_w=0.0), mono_s=made.mono_s)], made.mono_s)
+    made.advance(300)
+    assert made.batteries[BATTERY].power_w == 2_000.0
+    assert made.chargers[CHARGER].offered_a == 16.0
+    assert _said(made.image(made.now), BATTERY).value.power_w == 2_000.0
+
+
 def test_who_is_not_there_cannot_be_disturbed() -> None:
     with pytest.raises(ValueError, match="there is no device"):
         house().disturb(DeviceId("dishwasher"), Fault.SILENT)
