@@ -8,7 +8,10 @@ from benchmarks.chaos_mutants import hunted
 from tests.mutants.test_guard_mutants import MUTANTS
 
 FOUND = {
+    "reserve ignored": ("fuse", 0),
+    "window ignored": ("window", 0),
     "stale meter trusted": ("blind", 0),
+    "stale device trusted": ("silent", 0),
 }
 
 

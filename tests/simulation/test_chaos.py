@@ -80,13 +80,13 @@ def hours(seed: int, planner: Planner, count: int = 4) -> Outcome:
 
 
 def minutes(seed: int, planner: Planner, count: int = 6) -> Outcome:
-    """A quarter of an hour of the whole application, killed once."""
+    """Ten minutes of the whole application, killed once."""
     house = at_an_hour(draw_house(seed, days=1), seed)
-    kill = Injected(fault=WorldFault.KILLED, start_s=8 * MINUTE_S, duration_s=3)
+    kill = Injected(fault=WorldFault.KILLED, start_s=5 * MINUTE_S, duration_s=3)
     drawn = draw_script(
-        dice_of(seed, "test"), house.site, from_s=60, until_s=10 * MINUTE_S, count=count, world=AROUND_THE_DAEMON
+        dice_of(seed, "test"), house.site, from_s=60, until_s=7 * MINUTE_S, count=count, world=AROUND_THE_DAEMON
     )
-    return run_application(house, seed, in_order((kill, *drawn)), until_s=15 * MINUTE_S, planner=planner)
+    return run_application(house, seed, in_order((kill, *drawn)), until_s=10 * MINUTE_S, planner=planner)
 
 
 @pytest.mark.parametrize("seed", KINDS)
