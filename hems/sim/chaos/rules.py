@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hems.domain.command import BatteryPower, ChargeCurrent, Command, HeatPumpPower, Limit, ProductionLimit
-from hems.domain.site import Charger, Circuit, Controllable, DeviceId, PvPlant, Site
+from hems.domain.site import Charger, CircuitId, Controllable, DeviceId, PvPlant, Site
 from hems.sim.chaos.stage import Circumstance, Stage
 from hems.sim.chaos.sums import Flows, charged_on, nameplate_on_w, told_draw_w, told_feed_w
 
@@ -22,6 +22,7 @@ LIMIT_SLACK_W = 100.0
 SETTLE_S = 15
 """After ticks far apart: the meter's mean over a minute says less of a second than that of a second [s]."""
 NEAR_TICKS_S = 2.0
+PHASES = ("L1", "L2", "L3")
 
 PowerOf = Callable[[DeviceId, Command, Site], float]
 
@@ -101,26 +102,33 @@ class CommandRules:
     def _fuses(self, told: Mapping[DeviceId, Command]) -> Iterator[Found]:
         """What is told to run, and the least that the household drew in the last seconds, fits each fuse."""
         household_w = self._least_household_w()
+        draws_w, feeds_w = self._sums(told, told_draw_w), self._sums(told, self._feed_w)
+        discharges_w = self._sums(told, _discharge_w)
         for circuit in self._site.circuits:
-            for number, phase in enumerate(("L1", "L2", "L3")):
-                draw_w = sum(self._told_on(told, circuit, phase, told_draw_w))
+            fuse_w = circuit.fuse_a * VOLTAGE_V * (1 + 1e-6)
+            # No meter of a branch lags: its commands keep to the published share exactly.
+            share_ratio = 1.0 if circuit.parent is None else SHARE_RATIO
+            for number, phase in enumerate(PHASES):
+                draw_w, feed_w = draws_w[circuit.id][number], feeds_w[circuit.id][number]
                 beside_w = household_w[number] if circuit.parent is None else 0.0
-                # No meter of a branch lags: its commands keep to the published share exactly.
-                share_ratio = 1.0 if circuit.parent is None else SHARE_RATIO
-                if draw_w > 0 and draw_w + beside_w > share_ratio * circuit.fuse_a * VOLTAGE_V * (1 + 1e-6):
+                if draw_w > 0 and draw_w + beside_w > share_ratio * fuse_w:
                     text = f"{draw_w:.0f} W told beside {beside_w:.0f} W on {phase} of {circuit.fuse_a:g} A"
                     yield Found("fuse", str(circuit.id), text)
-                feed_w = sum(self._told_on(told, circuit, phase, self._feed_w))
-                discharge_w = sum(self._told_on(told, circuit, phase, _discharge_w))
-                if discharge_w > 0 and feed_w > circuit.fuse_a * VOLTAGE_V * (1 + 1e-6):
+                if discharges_w[circuit.id][number] > 0 and feed_w > fuse_w:
                     yield Found("fuse", str(circuit.id), f"{feed_w:.0f} W told to flow out on {phase}")
 
-    def _told_on(self, told: Mapping[DeviceId, Command], circuit: Circuit, phase: str, of: PowerOf) -> Iterator[float]:
+    def _sums(self, told: Mapping[DeviceId, Command], of: PowerOf) -> dict[CircuitId, list[float]]:
+        """A power of these commands behind each fuse, on L1, L2, L3 [W]."""
+        found = {circuit.id: [0.0, 0.0, 0.0] for circuit in self._site.circuits}
         for device in self._site.controllables:
-            if device.id in told and device.id in self._flows.behind[circuit.id]:
-                phases = charged_on(device, told[device.id].action)
-                if phase in phases:
-                    yield of(device.id, told[device.id], self._site) / len(phases)
+            if device.id not in told or not (power_w := of(device.id, told[device.id], self._site)):
+                continue
+            phases = charged_on(device, told[device.id].action)
+            for circuit in self._site.circuits:
+                if device.id in self._flows.behind[circuit.id]:
+                    for phase in phases:
+                        found[circuit.id][PHASES.index(phase)] += power_w / len(phases)
+        return found
 
     def _feed_w(self, device_id: DeviceId, command: Command, site: Site) -> float:
         made_w = max(0.0, -self._stage.house.devices[device_id].power_w)
@@ -128,6 +136,8 @@ class CommandRules:
 
     def _limits(self, told: Mapping[DeviceId, Command], limits: Sequence[Limit]) -> Iterator[Found]:
         """What is told to run, with the least household and all that is made now, keeps the import limits."""
+        if not limits:
+            return
         least_w = sum(self._least_household_w())
         made_w = sum(max(0.0, -each.power_w) for each in self._stage.house.devices.values())
         draw_w = sum(told_draw_w(key, command, self._site) for key, command in told.items())
@@ -182,8 +192,7 @@ class CommandRules:
             if isinstance(action, BatteryPower) and action.power_w != 0:
                 yield Found("blind", battery.id, f"{action.power_w:.0f} W without the grid meter")
         main = self._site.circuits[0]
-        for phase in ("L1", "L2", "L3"):
-            draw_w = sum(self._told_on(told, main, phase, told_draw_w))
+        for phase, draw_w in zip(PHASES, self._sums(told, told_draw_w)[main.id], strict=True):
             if draw_w > 0 and draw_w + 13.0 * VOLTAGE_V > main.fuse_a * VOLTAGE_V:
                 yield Found("blind", "main", f"{draw_w:.0f} W told on {phase} without the grid meter")
 
@@ -212,9 +221,9 @@ class CommandRules:
 
     def _room_for(self, silent: Sequence[Controllable], told: Mapping[DeviceId, Command]) -> Iterator[Found]:
         others = {key: command for key, command in told.items() if key not in {each.id for each in silent}}
+        draws_w = self._sums(others, told_draw_w)
         for circuit in self._site.circuits:
-            for phase in ("L1", "L2", "L3"):
-                draw_w = sum(self._told_on(others, circuit, phase, told_draw_w))
+            for phase, draw_w in zip(PHASES, draws_w[circuit.id], strict=True):
                 kept_w = sum(
                     nameplate_on_w(each, phase)
                     for each in silent
