@@ -126,9 +126,8 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     still = frozen.watch(
         state.grid_still, grid, answering, devices.total, period_s=site.meter.period_s, mono_s=now.mono_s
     )
-    if still is not None and still.is_proven:
+    if grid is None or (still is not None and still.is_proven):
         grid = None
-    if grid is None:
         silent.add(site.meter.id)
     grid_mono_s = now.mono_s if image.grid is None else image.grid.mono_s
     read_mono_s = {

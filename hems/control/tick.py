@@ -64,12 +64,11 @@ def tick(
     moment = moment_of(plan, now)
     mode = modes.mode_now(seen, limits)
     astray_since_mono_s = obedience.astray(looking, seen, now)
-    reasons: dict[DeviceId, Reason] = {key: each.reason for key, each in decided.intents.items()}
-    reasons[state.site.meter.id] = DeviceSilent() if seen.grid is None else Measures()
+    of_meter: Reason = DeviceSilent() if seen.grid is None else Measures()
     opened, closed = episodes.turn(
         state,
         measured_power_w={} if gap_s > GAP_MAX_S else _measured(state, seen),
-        reasons=reasons,
+        reasons={key: each.reason for key, each in decided.intents.items()} | {state.site.meter.id: of_meter},
         commands={command.device_id: command for command in permitted.commands},
         plan_issued_at=None if moment is None else moment.plan.issued_at,
         at=now.at,
