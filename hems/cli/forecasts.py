@@ -1,7 +1,6 @@
 """``hems forecasts``: what was forecast, held against what was measured."""
 
 import json
-import sqlite3
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -9,22 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hems.domain.errors import BadInputError
+from hems.cli.past import open_past
 from hems.forecast.scores import ForecastScore, scores
 from hems.runtime.clock import SystemClock
-from hems.store.findings import Findings
-from hems.store.history import History
 
 
 def forecasts(*, state_dir: Path, days: int, as_json: bool) -> int:
     """Print scores of the last days; works beside a daemon at work. Exit code 0, or 1 where there is nothing yet."""
-    path = state_dir / "history.sqlite"
-    if not path.is_file():
-        raise BadInputError(f"--state-dir: {path}: no such file; name the folder that hems run keeps its state in")
-    try:
-        history = History(path, Findings(), read_only=True)
-    except sqlite3.Error as error:
-        raise BadInputError(f"{path}: cannot be read: {error}") from None
+    history = open_past(state_dir)
     now_at = SystemClock().now()
     kept = history.forecasts(now_at - timedelta(days=days), now_at)
     found = scores(kept, history.slots)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sqlite3
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,12 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from hems.domain.errors import BadInputError
+from hems.cli.past import open_past
 from hems.domain.operator import LimitPeriod, LimitState, Way
 from hems.explain.words import kilowatts
 from hems.runtime.clock import SystemClock
-from hems.store.findings import Findings
-from hems.store.history import History
 
 COLUMNS = tuple(each.name for each in fields(LimitPeriod))
 WORDS = {
@@ -31,13 +28,7 @@ WHAT = {Way.CONSUMPTION: "draw", Way.PRODUCTION: "feed-in"}
 
 def limits(*, state_dir: Path, days: int, as_json: bool, as_csv: bool) -> int:
     """Print the periods of the last days; works beside a daemon at work. Exit code 0, or 1 where there is none."""
-    path = state_dir / "history.sqlite"
-    if not path.is_file():
-        raise BadInputError(f"--state-dir: {path}: no such file; name the folder that hems run keeps its state in")
-    try:
-        history = History(path, Findings(), read_only=True)
-    except sqlite3.Error as error:
-        raise BadInputError(f"{path}: cannot be read: {error}") from None
+    history = open_past(state_dir)
     now_at = SystemClock().now()
     found = history.limits(now_at - timedelta(days=days), now_at + timedelta(days=1))
     history.close()
