@@ -11,7 +11,7 @@ MAGNITUDE_MAX = 1e7
 """10 MW: no house has it, and no temperature. What a device can have is judged where its nameplate is known."""
 NUMBER = re.compile(rb"\s*([+-]?\d{1,20}(?:\.\d{1,20})?(?:[eE][+-]?\d{1,2})?)\s*")
 ON_WORDS, OFF_WORDS = frozenset({"on", "true", "1"}), frozenset({"off", "false", "0"})
-NOTHING_WORDS = frozenset({"", "none", "null"})
+NOTHING_WORDS = frozenset({"none", "null"})
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 
@@ -32,7 +32,10 @@ def number(payload: bytes, path: tuple[str, ...]) -> float | None:
 
 
 def says_nothing(payload: bytes, path: tuple[str, ...]) -> bool:
-    """Whether a payload, or a path of it, says that there is no value: null, "none", or nothing at all."""
+    """Whether a payload, or a path of it, says that there is no value: null or "none".
+
+    An empty message does not: so a topic is cleared at a broker, whoever does it.
+    """
     if len(payload) > PAYLOAD_MAX_BYTES:
         return False
     if path:

@@ -103,7 +103,7 @@ class OperatorDesk:
             limits=tuple(
                 OperatorLimit(
                     way=way,
-                    covers="connection" if line.control.dims is None else "devices",
+                    covers=tuple(sorted(line.control.dims or ())),
                     state=line.state,
                     limit_w=line.limit_w,
                     until_at=self.ends_at(line, now),

@@ -255,7 +255,7 @@ def _limits(site: Site, shown: Shown) -> list[Notice]:
                 each.way,
                 each.state,
                 each.limit_w,
-                is_dimmed=each.covers == "devices",
+                names=[device.name for device in site.controllables if device.id in each.covers],
                 until_at=each.until_at,
                 zone=site.zone,
             ),

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from hems import wire
 from hems.cli.past import open_past
 from hems.domain.operator import LimitPeriod, LimitState, Way
 from hems.explain.words import kilowatts
@@ -46,17 +47,8 @@ def limits(*, state_dir: Path, days: int, as_json: bool, as_csv: bool) -> int:
 
 
 def _row(period: LimitPeriod) -> dict[str, str | float | None]:
-    return {
-        "way": period.way.value,
-        "state": period.state.value,
-        "started_at": period.started_at.isoformat(),
-        "until_at": period.until_at.isoformat(),
-        "written_w": period.written_w,
-        "limit_w": period.limit_w,
-        "mean_w": period.mean_w,
-        "high_w": period.high_w,
-        "above_s": period.above_s,
-    }
+    row: dict[str, str | float | None] = json.loads(wire.fast_json(period))
+    return row
 
 
 def _print(found: Sequence[LimitPeriod], days: int) -> None:

@@ -10,14 +10,9 @@ from hems import wire
 from hems.cli.daemon_client import UNREACHABLE, asked
 from hems.domain.events import Mode
 from hems.domain.snapshot import PlanView, Snapshot
+from hems.explain import MODE_WORDS
 from hems.explain.words import clock, kilowatts
 
-MODES = {
-    Mode.NORMAL: "Everything works.",
-    Mode.DEGRADED: "Something is missing; the rest goes on with tighter bounds.",
-    Mode.GRID_LIMITED: "The grid operator limits the house.",
-    Mode.SAFE_HOLD: "The grid meter is silent: only what fits the fuse at worst is allowed.",
-}
 SOURCE = "the daemon's answer"
 
 
@@ -43,7 +38,7 @@ def status(*, host: str, port: int, plan: bool, as_json: bool) -> int:
 def _print_house(house: Snapshot) -> None:
     zone = ZoneInfo(house.timezone)
     print(f"{house.site}, {clock(house.at, zone)}{'' if house.simulated is None else f' ({house.simulated})'}")
-    print(f"Mode {house.mode.value}: {MODES[house.mode]}")
+    print(f"Mode {house.mode.value}: {MODE_WORDS[house.mode]}.")
     for notice in house.notices:
         print(f"  {notice.text}")
     if house.plan is not None:

@@ -34,7 +34,7 @@ class ConsumptionEntry(Model):
     """Limit on consumption (LPC; section 14a EnWG)."""
 
     limit: Point | None = None
-    """Where the limit in W is told; null, "none" or nothing: there is none."""
+    """Where the limit in W is told; null or "none": there is none."""
     contact: ContactEntry | None = None
     """While it is closed, what may be drawn is the minimum."""
     covers: Literal["devices", "connection"] = "devices"

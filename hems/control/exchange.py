@@ -75,8 +75,8 @@ class Exchange:
         self.export_net_w += min(power_w, max(measured_w, 0.0))
         self._draw(device_id, max(power_w, 0.0))
 
-    def book_disobedience(self, device_id: DeviceId, power_w: float) -> None:
-        """Count what a device draws beyond its command; negative: no longer."""
+    def reserve(self, device_id: DeviceId, power_w: float) -> None:
+        """Count what a device draws beyond its command, or will need at its turn; negative: no longer."""
         self.import_net_w += power_w
         self._draw(device_id, power_w)
 

@@ -140,7 +140,7 @@ def _forget_disobedience(shift: _Shift, device: Controllable) -> None:
     """What a device draws against its command counts for the others; it is told what fits, in case it listens."""
     if (drawn_w := shift.seen.disobeying_w.get(device.id)) is not None:
         shift.room.give_back(device.circuit, phases_drawn_on(device, shift.seen), drawn_w)
-        shift.connection.book_disobedience(device.id, -drawn_w)
+        shift.connection.reserve(device.id, -drawn_w)
 
 
 def _keep_room_for_disobedience(shift: _Shift, device: Controllable, command: Command, power_w: float) -> None:
@@ -151,7 +151,7 @@ def _keep_room_for_disobedience(shift: _Shift, device: Controllable, command: Co
     elsewhere = isinstance(action, ChargeCurrent) and action.phase_count != len(drawn_on)
     beyond_w = max(0.0, drawn_w if elsewhere else drawn_w - power_w)
     shift.room.take(device.circuit, drawn_on, beyond_w)
-    shift.connection.book_disobedience(device.id, beyond_w)
+    shift.connection.reserve(device.id, beyond_w)
 
 
 def _heat_pump(

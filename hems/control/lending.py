@@ -6,12 +6,11 @@ the car, so what it gives is lent beforehand: no more than it is measured to giv
 
 from collections.abc import Mapping
 
+from hems.control.batteries import able_power
 from hems.control.estimate import Estimate
 from hems.control.exchange import Exchange
 from hems.control.headroom import Headroom
-from hems.domain.reading import BatteryValues
 from hems.domain.site import Battery, DeviceId, Site
-from hems.domain.storage import sustainable_power
 
 
 def lend(
@@ -37,22 +36,15 @@ def lend(
     taken_w = 0.0
     for battery in site.batteries:
         values = seen.batteries.get(battery.id)
-        if values is None or values.stored_wh is None or battery.id in seen.disobeying_w:
+        if values is None or battery.id in seen.disobeying_w:
             continue
-        asked_w = min(-wanted_w.get(battery.id, 0.0), _able_w(battery, values.stored_wh, values, lease_s))
+        asked_w = -max(wanted_w.get(battery.id, 0.0), able_power(battery, values, lease_s).lower_w)
         # Batteries before this one may give more than they lend: what they may take of a fuse is not there for it.
         fits_w = min([_fuse_w(room, battery), *connection.exports_w()]) - taken_w
         lent_w = min(asked_w, -values.power_w, fits_w)
         taken_w += max(asked_w, 0.0)
         if lent_w > 0:
             connection.lend(battery.id, lent_w)
-
-
-def _able_w(battery: Battery, stored_wh: float, values: BatteryValues, lease_s: float) -> float:
-    """Discharge that nameplate, management and window allow for the whole lease, >= 0 [W]."""
-    said_w = values.discharge_power_max_w
-    most_w = battery.discharge_power_max_w if said_w is None else min(battery.discharge_power_max_w, max(said_w, 0.0))
-    return min(most_w, max(0.0, -sustainable_power(stored_wh, battery, lease_s).lower_w))
 
 
 def _fuse_w(room: Headroom, battery: Battery) -> float:

@@ -72,7 +72,7 @@ class Held:
     def hold(self, claim: Claim, power_w: float) -> None:
         """As if its turn had been."""
         self.room.take(claim.charger.circuit, claim.phases, power_w)
-        self.connection.book_disobedience(claim.charger.id, power_w)
+        self.connection.reserve(claim.charger.id, power_w)
         self.held.append((claim, power_w))
 
     def release(self) -> None:
@@ -84,7 +84,7 @@ class Held:
         """Drop what was held back last."""
         claim, power_w = self.held.pop()
         self.room.give_back(claim.charger.circuit, claim.phases, power_w)
-        self.connection.book_disobedience(claim.charger.id, -power_w)
+        self.connection.reserve(claim.charger.id, -power_w)
 
 
 def hold_for_others(charger: Charger, claimed: Sequence[Claim], room: Headroom, connection: Exchange) -> Held:

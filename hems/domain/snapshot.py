@@ -97,8 +97,9 @@ class OperatorLimit:
     """Where the grid operator's limit of one way stands."""
 
     way: Way
-    covers: Literal["devices", "connection"]
-    """Some devices together, the household's own load not counted; or the whole exchange with the grid."""
+    covers: tuple[DeviceId, ...]
+    """Devices that are limited together, the household's own load not counted; none: the whole exchange with the grid.
+    """
     state: LimitState
     limit_w: float | None
     """What holds now, >= 0; None: no limit."""

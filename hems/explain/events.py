@@ -20,7 +20,7 @@ from hems.domain.site import Site
 from hems.explain.english import consequence_of_silence
 from hems.explain.words import clock
 
-_MODES = {
+MODE_WORDS = {
     Mode.NORMAL: "everything works",
     Mode.DEGRADED: "something is missing, the rest goes on with tighter bounds",
     Mode.GRID_LIMITED: "the grid operator limits the house",
@@ -50,7 +50,7 @@ def event_line(event: Event, site: Site) -> str:
         case FuseExceeded(circuit=circuit, current_a=current_a):
             return f"{current_a:.1f} A on the fuse of {circuit}: more than its rating"
         case ModeChanged(after=after):
-            return f"mode {after.value}: {_MODES[after]}"
+            return f"mode {after.value}: {MODE_WORDS[after]}"
         case PlanAdopted(issued_at=issued_at, origin=origin):
             return f"plan of {clock(issued_at, site.zone)} by {origin} is in force"
         case PlanRefused(problem=problem, instead=instead):

@@ -103,8 +103,8 @@ def test_a_contact_that_closes_dims_the_car_within_ten_seconds_and_is_in_the_rec
             assert snapshot.operator is not None
             assert [(each.state, each.limit_w) for each in snapshot.operator.limits] == [(LimitState.LIMITED, 4_200.0)]
             assert snapshot.notices[0].text == (
-                "Stadtwerke limits what car, heat pump and battery take from the grid to 4.2 kW. "
-                "The household itself is not limited."
+                f"Stadtwerke limits what {SITE.chargers[0].name} takes from the grid to 4.2 kW. "
+                "The rest of the house is not limited."
             )
             await house.until(1_800.0)
             assert car_w(house) >= 4_000.0  # the 2.5 kW of the household take nothing from it

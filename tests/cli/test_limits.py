@@ -51,7 +51,11 @@ def test_periods_are_told_in_three_forms(tmp_path: Path) -> None:
     assert "7.6 kW" in shown
     assert "limited" in shown
     (row,) = csv.DictReader(io.StringIO(limits("--csv", folder=tmp_path)[1]))
-    assert (row["written_w"], row["limit_w"], row["until_at"]) == ("0.0", "7560.0", ended.until_at.isoformat())
+    assert (row["written_w"], row["limit_w"], row["until_at"]) == (
+        "0.0",
+        "7560.0",
+        ended.until_at.isoformat().replace("+00:00", "Z"),
+    )
     document = json.loads(limits("--json", folder=tmp_path)[1])
     assert document["periods"][0]["mean_w"] == 7_100.0
     history.close()

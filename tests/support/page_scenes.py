@@ -204,7 +204,7 @@ def limited() -> Snapshot:
     )  # fmt: skip
     limit = limit_notice(
         "Stadtwerke", Way.CONSUMPTION, LimitState.LIMITED, 4_200.0,
-        is_dimmed=True, until_at=NOON + timedelta(hours=6), zone=ZoneInfo(ZONE),
+        names=("Battery", "Driveway", "Heat pump"), until_at=NOON + timedelta(hours=6), zone=ZoneInfo(ZONE),
     )  # fmt: skip
     notices = (Notice(level="limit", text=limit),)
     event = AggregatorStatus(connected=True, setpoint_w=-1_000.0, until_at=NOON + timedelta(hours=1))

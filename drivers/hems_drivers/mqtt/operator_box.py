@@ -54,10 +54,10 @@ class OperatorBox:
             if self._is_alive:
                 self._is_alive = False
                 inbox.heartbeat()
-            for way in {source.way for source in self._wiring.sources}:
-                wanted = self._wanted(way)
-                if wanted is not None and (why := await inbox.write(way, wanted)) is not None:
-                    self._words.say(f"the grid operator's limit on {way} is refused: {why}")
+            for source in self._wiring.sources:
+                wanted = self._wanted(source)
+                if wanted is not None and (why := await inbox.write(source.way, wanted)) is not None:
+                    self._words.say(f"the grid operator's limit on {source.way} is refused: {why}")
 
     def _takers(self, source: LimitSource) -> list[tuple[str, Callable[[MqttMessage], None]]]:
         found = [(each.state.topic, self._contact_taker(source.way, each)) for each in source.contacts]
@@ -91,11 +91,10 @@ class OperatorBox:
     def _learn(self, way: Way, point: MqttPoint, limit_w: float | None) -> None:
         self._known[way, point] = _Known(limit_w=limit_w, mono_s=self._clock.monotonic_s())
 
-    def _wanted(self, way: Way) -> LimitWrite | None:
+    def _wanted(self, source: LimitSource) -> LimitWrite | None:
         """The smallest limit that is known; None while a contact, or the limit, has not been heard."""
-        source = next(each for each in self._wiring.sources if each.way is way)
         points = [each.state for each in source.contacts] + ([] if source.limit is None else [source.limit])
-        known = [self._known.get((way, point)) for point in points]
+        known = [self._known.get((source.way, point)) for point in points]
         if any(each is None for each in known):
             return None
         limits_w = [each.limit_w for each in known if each is not None and each.limit_w is not None]
