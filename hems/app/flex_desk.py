@@ -28,6 +28,7 @@ CONFIDENCE_RATIO = 0.95
 BASELINE_SLOTS = 96
 COMMITTED = "a setpoint is being followed"
 BLIND = "the grid meter does not answer"
+ISLANDED = "the grid has failed, and the battery feeds the house"
 STALE_PLAN = "there is no plan of this quarter hour"
 
 
@@ -36,6 +37,7 @@ class _Made:
     """What an envelope was made of; another of these makes another envelope at once."""
 
     silent: frozenset[DeviceId]
+    islanded: bool
     overrides: tuple[str, ...]
     committed: bool
 
@@ -142,14 +144,19 @@ class FlexDesk:
             Whether there is another one.
         """
         committed = self._accepting or self._commitments.open is not None
-        made = _Made(silent=seen.silent, overrides=tuple(each.id for each in overrides), committed=committed)
+        made = _Made(
+            silent=seen.silent,
+            islanded=seen.is_island,
+            overrides=tuple(each.id for each in overrides),
+            committed=committed,
+        )
         due = soon or made != self._made or now.mono_s - self._made_mono_s >= REFRESH_S
         slot = None if planned is None else planned.decided.plan.grid.index_at(now.at)
         if not (due and now.wall_trusted) or planned is None or slot is None:
             return False
         plan = planned.decided.plan
         fresh = plan.grid == planned.outlook.grid
-        null_reason = COMMITTED if committed else BLIND if seen.grid is None else None if fresh else STALE_PLAN
+        null_reason = COMMITTED if committed else _unsure(seen) or (None if fresh else STALE_PLAN)
         planned_car_w = car_power_max_w(self._site, plan)
         self._car_max_w = {key: series[slot : slot + BASELINE_SLOTS] for key, series in planned_car_w.items()}
         self._envelope = envelope(
@@ -165,3 +172,8 @@ class FlexDesk:
     def minute(self, minute: TelemetryMinute, now: Now) -> list[Progress]:
         """A minute has ended: what became of the commitments, for whoever tells it."""
         return self._commitments.minute(minute, now)
+
+
+def _unsure(seen: Estimate) -> str | None:
+    """Why nothing can be promised now, whatever is planned."""
+    return ISLANDED if seen.is_island else BLIND if seen.grid is None else None

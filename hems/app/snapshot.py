@@ -28,7 +28,7 @@ from hems.domain.snapshot import (
     Snapshot,
 )
 from hems.domain.time import Now
-from hems.explain import consequence_of_silence, headline, limit_notice, next_change
+from hems.explain import consequence_of_silence, headline, island_notice, limit_notice, next_change
 from hems.explain.words import clock, to_exchange
 
 IDLE_W = 50.0
@@ -100,7 +100,8 @@ def _device(site: Site, device: Device, result: TickResult, shown: Shown) -> Dev
     is_meter = isinstance(device, GridMeter)
     power_w = (None if seen.grid is None else seen.grid.power_w) if is_meter else seen.power_w(device.id)
     episode = result.state.episodes[device.id]
-    ahead = None if device.id in seen.silent or not now.wall_trusted else next_change(device, shown.plan, now.at, site)
+    nobody_knows = device.id in seen.silent or seen.is_island or not now.wall_trusted
+    ahead = None if nobody_knows else next_change(device, shown.plan, now.at, site)
     battery, pump, car = (seen.batteries.get(device.id), seen.heat_pumps.get(device.id), seen.chargers.get(device.id))
     override = next((each for each in shown.asked.overrides if each.device_id == device.id), None)
     level_pct = None
@@ -226,6 +227,8 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
         what = "always says the same" if result.estimate.grid_is_frozen else "does not answer"
         text = f"{site.meter.name} {what}: {consequence_of_silence(site.meter)}."
         found.append(Notice(level="problem", text=text))
+    if result.estimate.is_island:
+        found.append(Notice(level="problem", text=_island(site, result)))
     found += _limits(site, shown)
     setpoint = shown.asked.setpoint
     if setpoint is not None and (power_w := setpoint.power_at_w(shown.now.at)) is not None:
@@ -242,6 +245,22 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
         found.append(Notice(level="info", text=text))
     found += [Notice(level="info", text=text) for text in shown.troubles]
     return found
+
+
+def _island(site: Site, result: TickResult) -> str:
+    """That the grid is gone, and how long the batteries last if the house goes on as now."""
+    feeding = result.estimate.feeding_batteries(site)
+    left_wh = [
+        None
+        if values.stored_wh is None
+        else max(0.0, values.stored_wh - battery.floor_wh) * battery.discharge_efficiency_ratio
+        for battery, values in feeding
+    ]
+    return island_notice(
+        [battery.name for battery, _ in feeding],
+        None if None in left_wh else sum(each or 0.0 for each in left_wh),
+        -sum(values.power_w for _, values in feeding),
+    )
 
 
 def _limits(site: Site, shown: Shown) -> list[Notice]:

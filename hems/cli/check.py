@@ -15,6 +15,7 @@ from hems.domain.net_metering import NetMetering
 from hems.domain.power import VOLTAGE_V, Phase
 from hems.domain.site import (
     MAIN,
+    Backup,
     Battery,
     Capability,
     Charger,
@@ -60,6 +61,8 @@ def summary(site: Site) -> list[str]:
     lines += [f"  {line}" for line in _limits(site)]
     lines += ["", "Devices"]
     lines += [f"  {line}" for device in site.devices for line in _device(device)]
+    if site.backup != Backup():
+        lines += ["", "While the grid has failed and the battery feeds the house", f"  {_backup(site)}"]
     lines += ["", "Prices"]
     lines += [f"  {line}" for line in _prices(site)]
     return lines
@@ -83,6 +86,15 @@ def _limits(site: Site) -> list[str]:
     for direction, limit_w in (("import", connection.import_power_max_w), ("export", connection.export_power_max_w)):
         lines.append(f"{direction} {'by the fuse alone' if limit_w is None else f'at most {_kw(limit_w)}'}")
     return lines
+
+
+def _backup(site: Site) -> str:
+    names = {device.id: device.name for device in site.devices}
+    loads = [f"{names[load.device_id]} down to {load.soc_min_pct:g} %" for load in site.backup.loads]
+    if not loads:
+        return "chargers and heat pumps rest"
+    within = "" if site.backup.power_max_w is None else f", within {_kw(site.backup.power_max_w)}"
+    return f"may run: {', then '.join(loads)} of the battery{within}"
 
 
 def _circuit(circuit: Circuit) -> str:

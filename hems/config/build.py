@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hems.config.build_backup import build_backup
 from hems.config.devices import (
     BatteryEntry,
     BatteryPart,
@@ -95,6 +96,7 @@ def build(file: SiteFile) -> Site:
         batteries=tuple(batteries),
         chargers=tuple(chargers),
         heat_pumps=tuple(heat_pumps),
+        backup=build_backup(file),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hems.config.build_backup import check_backup
 from hems.config.devices import (
     BatteryEntry,
     BatteryPart,
@@ -36,6 +37,7 @@ def crosscheck(file: SiteFile, tree: Tree) -> list[Finding]:
         *_export_limit(file, tree),
         *_tariff(file, tree),
         *check_operator(file, tree),
+        *check_backup(file, tree),
     ]
 
 

@@ -20,6 +20,7 @@ from hems.config.addresses import (
     UnitId,
     WebAddress,
 )
+from hems.config.backup import BackupEntry
 from hems.config.devices import MAIN_NAME, DeviceEntry
 from hems.config.fields import (
     Area,
@@ -271,6 +272,7 @@ class SiteFile(Model):
     tariff: TariffSection
     aggregator: AggregatorSection | None = None
     grid_operator: GridOperatorEntry | None = None
+    backup: BackupEntry | None = None
 
 
 def site_schema() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hems.control import batteries, cars, heat
+from hems.control import backup, batteries, cars, heat
 from hems.control.estimate import Estimate
 from hems.control.guard import lease_s
 from hems.control.intent import Intent
@@ -40,6 +40,12 @@ def dispatch(
 ) -> Dispatch:
     """Intents for every device that answers."""
     moment = moment_of(plan, now)
+    if seen.is_island:
+        return Dispatch(
+            intents=backup.intents(state, seen),
+            heat_slots=state.heat_slots,
+            unplanned_since_mono_s=cars.unplanned_since_mono_s(state, seen, moment, now),
+        )
     heating = heat.intents(state, seen, moment, now)
     intents: dict[DeviceId, Intent] = {
         device_id: Intent(want=want, reason=reason) for device_id, (want, reason) in heating.intents.items()

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hems.control import frozen, residual
+from hems.control import frozen, island, residual
 from hems.control.frozen import Still
+from hems.control.island import Claim
 from hems.control.plausible import (
     plausible_battery,
     plausible_charger,
@@ -15,6 +16,7 @@ from hems.control.plausible import (
 )
 from hems.control.residual import Span
 from hems.control.state import ControlState, Drawn, HourHigh
+from hems.domain.events import Mode
 from hems.domain.power import VOLTAGE_V, Phase, PhaseValues, spread
 from hems.domain.reading import (
     BatteryValues,
@@ -25,7 +27,7 @@ from hems.domain.reading import (
     PvValues,
     Reading,
 )
-from hems.domain.site import Controllable, DeviceId, Site
+from hems.domain.site import Battery, Controllable, DeviceId, Site
 from hems.domain.time import Now
 
 T = TypeVar("T")
@@ -74,6 +76,10 @@ class Estimate:
     """As in the state: the meter is back, and not trusted with everything yet."""
     grid_still: Still | None
     """What the meter says while it says the same."""
+    is_island: bool
+    """The grid has failed, and a battery's inverter feeds the house: nothing flows through the connection."""
+    island_claim: Claim | None
+    """As in the state: what inverters say of it."""
     silent: frozenset[DeviceId]
     asleep: frozenset[DeviceId]
     """Silent plants that made nothing when they last answered: many inverters say nothing in the dark."""
@@ -99,6 +105,11 @@ class Estimate:
             return None
         return None if self.asleep and self.residual_w < -AWAKE_W else self.residual_w
 
+    def feeding_batteries(self, site: Site) -> list[tuple[Battery, BatteryValues]]:
+        """Those whose inverters say that they feed an island."""
+        answering = [(each, values) for each in site.batteries if (values := self.batteries.get(each.id)) is not None]
+        return [(battery, values) for battery, values in answering if values.islanded]
+
     def power_w(self, device_id: DeviceId) -> float | None:
         """Measured power of a device, load convention [W]."""
         for group in (self.pv, self.batteries, self.chargers, self.heat_pumps):
@@ -110,11 +121,7 @@ class Estimate:
 def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     """Freeze what may be acted on, and derive the rest."""
     site = state.site
-    grid = None
-    if image.grid is not None:
-        grid = image.grid.usable(mono_s=now.mono_s, max_age_s=site.meter.max_age_s)
-        if grid is not None and not plausible_grid(grid, site):
-            grid = None
+    grid = _usable_grid(site, image, now)
     pv = _usable(site.pv, image.pv, plausible_pv, now)
     batteries = _usable(site.batteries, image.batteries, plausible_battery, now)
     chargers = _usable(site.chargers, image.chargers, plausible_charger, now)
@@ -123,36 +130,36 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     silent = {device.id for device in site.controllables if device.id not in answering}
     present_w = _phase_power(site, pv, batteries, chargers, heat_pumps)
     devices = _sum(present_w)
+    claim = island.claim(state.island_claim, batteries, image.grid, grid, now.mono_s)
+    is_island = claim is not None and not claim.is_disproved
+    if is_island:
+        grid = island.NO_EXCHANGE
     still = frozen.watch(
         state.grid_still, grid, answering, devices.total, period_s=site.meter.period_s, mono_s=now.mono_s
     )
     if grid is None or (still is not None and still.is_proven):
         grid = None
         silent.add(site.meter.id)
-    grid_mono_s = now.mono_s if image.grid is None else image.grid.mono_s
+    grid_mono_s = now.mono_s if image.grid is None or is_island else image.grid.mono_s
     read_mono_s = {
         device_id: reading.mono_s
         for group in (image.pv, image.batteries, image.chargers, image.heat_pumps)
         for device_id, reading in group.items()
     }
     drawn_lately = residual.drawn_lately(state, present_w, read_mono_s=read_mono_s, grid_mono_s=grid_mono_s, now=now)
-    span = residual.span_of(drawn_lately)
-    residual_w, high = None, None
-    if grid is not None:
-        residual_w = residual.nearest_w(
-            state.residual_w,
-            grid_w=grid.power_w,
-            present_w=devices.total,
-            low_w=span.low_w.total,
-            high_w=span.high_w.total,
-        )
-        high = _residual_high(state, grid, devices, span)
+    feeds = {*pv, *batteries} if is_island else set[DeviceId]()
+    residual_w, high = _residual(state, grid, present_w, drawn_lately, feeds)
     # The meter lags behind the devices: its high may still hold what a device drew a moment ago. For this tick that is
     # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
     drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
     asleep = _asleep(site, silent, image, now)
     masked_w = _masked(site, silent - asleep, grid)
-    lasting = None if grid is None or high is None else high.lowest_with(_phase_high(site, grid, drawn)) + masked_w
+    # An island's load is known in sum only; for a day it would count as a high of every phase.
+    lasting = (
+        None
+        if grid is None or high is None or is_island
+        else high.lowest_with(_phase_high(site, grid, drawn)) + masked_w
+    )
     overdrawing = _overdrawing(state, {**batteries, **chargers, **heat_pumps}, now)
     return Estimate(
         grid=grid,
@@ -165,6 +172,8 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
         masked_w=masked_w,
         recovering_since_mono_s=_recovering(state, grid, now),
         grid_still=still,
+        is_island=is_island,
+        island_claim=claim,
         residual_highs=_remember(state.residual_highs, lasting, now),
         silent=frozenset(silent),
         asleep=asleep,
@@ -179,10 +188,44 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     )
 
 
+def _residual(
+    state: ControlState,
+    grid: GridValues | None,
+    present_w: Mapping[DeviceId, PhaseValues],
+    drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]],
+    feeds: Collection[DeviceId],
+) -> tuple[float | None, PhaseValues | None]:
+    """Residual load and its highest second per phase [W]; None without a grid reading.
+
+    In an island the inverters are the meter: what they give, ``feeds`` together, is what all loads draw.
+    """
+    if grid is None:
+        return None, None
+    if feeds:
+        given_w = -sum(present_w[device_id].total for device_id in feeds)
+        grid = GridValues(power_w=given_w, phase_power_w=None, phase_power_high_w=None)
+    devices = _sum({device_id: each for device_id, each in present_w.items() if device_id not in feeds})
+    span = residual.span_of({device_id: each for device_id, each in drawn_lately.items() if device_id not in feeds})
+    residual_w = residual.nearest_w(
+        state.residual_w,
+        grid_w=grid.power_w,
+        present_w=devices.total,
+        low_w=span.low_w.total,
+        high_w=span.high_w.total,
+    )
+    return residual_w, _residual_high(state, grid, devices, span)
+
+
+def _usable_grid(site: Site, image: Image, now: Now) -> GridValues | None:
+    grid = None if image.grid is None else image.grid.usable(mono_s=now.mono_s, max_age_s=site.meter.max_age_s)
+    return grid if grid is not None and plausible_grid(grid, site) else None
+
+
 def _recovering(state: ControlState, grid: GridValues | None, now: Now) -> float | None:
     if grid is None:
         return None
-    if state.ticked_mono_s is not None and state.site.meter.id in state.silent:
+    was_away = state.site.meter.id in state.silent or state.mode is Mode.ISLANDED
+    if state.ticked_mono_s is not None and was_away:
         return now.mono_s
     since_s = state.recovering_since_mono_s
     return None if since_s is None or now.mono_s - since_s >= RECOVERY_S else since_s

@@ -159,10 +159,11 @@ def exchange(site: Site, seen: Estimate, limits: Sequence[Limit], reserve_w: Pha
         export_net_w -= sum(each.peak_w for each in silent if isinstance(each, PvPlant) and not each.curtailable)
         export_net_w -= sum(each.discharge_power_max_w for each in silent if isinstance(each, Battery))
     import_net_w += sum(seen.disobeying_w.values())
+    # Of an island nothing flows through the connection: there is nothing to limit.
     return Exchange(
-        imports=import_ceilings(site, limits),
-        exports=export_ceilings(site, limits),
-        dimmings=_dimmings(site, seen, limits),
+        imports=() if seen.is_island else import_ceilings(site, limits),
+        exports=() if seen.is_island else export_ceilings(site, limits),
+        dimmings=() if seen.is_island else _dimmings(site, seen, limits),
         import_net_w=import_net_w,
         export_net_w=export_net_w,
         sun_w=sun_w,

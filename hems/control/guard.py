@@ -8,7 +8,7 @@ assumes the worst that is physically possible and says so.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hems.control import switching
+from hems.control import backup, switching
 from hems.control.arbitrate import Bound, settle
 from hems.control.current import choose_offer, highest_power_w
 from hems.control.estimate import OVERDRAW_W, Estimate
@@ -22,6 +22,7 @@ from hems.domain.command import (
     Action,
     Authority,
     BatteryPower,
+    BatteryReleased,
     ChargeCurrent,
     Command,
     HeatPumpPower,
@@ -110,9 +111,12 @@ def permit(
     commands: list[Command] = []
     expected_w: dict[DeviceId, float] = {}
     switches: dict[DeviceId, SwitchMemory] = dict(state.switches)
-    claimed = claims(site.chargers, seen, wants)
+    # In an island nobody holds anything back: the household's order is the order.
+    claimed = [] if seen.is_island else claims(site.chargers, seen, wants)
     chargers = in_order(site.chargers, claimed)
-    in_turn: tuple[Controllable, ...] = (*site.heat_pumps, *chargers, *site.batteries, *site.pv)
+    in_turn: Sequence[Controllable] = (*site.heat_pumps, *chargers, *site.batteries, *site.pv)
+    if seen.is_island:
+        in_turn = backup.in_order(site, in_turn)
     for device in in_turn:
         want = wants.get(device.id) or Want(device_id=device.id, power_w=None)
         memory = switches.get(device.id) or SwitchMemory()
@@ -126,6 +130,10 @@ def permit(
                 held = hold_for_others(device, claimed, room, shift.connection)
                 command, power_w, switches[device.id] = _charger(shift, device, want, memory)
                 held.release()
+            case Battery() if seen.is_island:
+                command, power_w = _by_its_inverter(shift, device, BatteryReleased())
+            case PvPlant() if seen.is_island:
+                command, power_w = _by_its_inverter(shift, device, ProductionLimit(production_power_max_w=None))
             case Battery():
                 command, power_w = _battery(shift, device, want)
             case PvPlant():
@@ -169,7 +177,7 @@ def _heat_pump(
     room_w, circuit = shift.room.tightest(device.circuit, device.phases, importing=True)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w),
-        _fuse_bound(-WIDE_W, room_w * len(device.phases), circuit),
+        _fuse_bound(shift, -WIDE_W, room_w * len(device.phases), circuit),
         *shift.connection.import_bounds(device.id, values.power_w),
     ]
     if want.power_w is None:
@@ -216,7 +224,7 @@ def _charger(shift: _Shift, device: Charger, want: Want, memory: SwitchMemory) -
     room_a, circuit = _headroom_a(shift, device)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, 0.0, device.power_max_w if present else 0.0),
-        _fuse_bound(-WIDE_W, highest_power_w(device, room_a), circuit),
+        _fuse_bound(shift, -WIDE_W, highest_power_w(device, room_a), circuit),
         *shift.connection.import_bounds(device.id, values.power_w),
     ]
     if present and not want.urgent:
@@ -253,8 +261,8 @@ def _battery(shift: _Shift, device: Battery, want: Want) -> tuple[Command, float
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, -device.discharge_power_max_w, device.charge_power_max_w),
         _bound(Authority.DEVICE, LimitRule.BMS, -discharge_w, charge_w),
         Bound(authority=Authority.DEVICE, rule=LimitRule.WINDOW, range=window),
-        _fuse_bound(-WIDE_W, import_room_w * count, import_circuit),
-        _fuse_bound(-export_room_w * count, WIDE_W, export_circuit),
+        _fuse_bound(shift, -WIDE_W, import_room_w * count, import_circuit),
+        _fuse_bound(shift, -export_room_w * count, WIDE_W, export_circuit),
         *lent_bounds,
         *shift.connection.import_bounds(device.id, values.power_w),
         *shift.connection.export_bounds(),
@@ -265,6 +273,11 @@ def _battery(shift: _Shift, device: Battery, want: Want) -> tuple[Command, float
     power_w, limited = settle(bounds, want.known_w)
     _book(shift, device, device.phases, power_w, values.power_w)
     return _command(shift, device.id, BatteryPower(power_w=power_w), limited), power_w
+
+
+def _by_its_inverter(shift: _Shift, device: Battery | PvPlant, action: Action) -> tuple[Command, float]:
+    """In an island batteries and modules hold the balance themselves; what they do now is what is expected."""
+    return _command(shift, device.id, action, ()), shift.seen.power_w(device.id) or 0.0
 
 
 def _pv(shift: _Shift, device: PvPlant, want: Want) -> tuple[Command, float]:
@@ -278,7 +291,7 @@ def _pv(shift: _Shift, device: PvPlant, want: Want) -> tuple[Command, float]:
     fuse_w = filled(counted_production_w(device, shift.seen), left_w * len(device.phases), share_ratio)
     bounds = [
         _bound(Authority.DEVICE, LimitRule.NAMEPLATE, -free_w, 0.0),
-        _fuse_bound(-fuse_w, WIDE_W, circuit),
+        _fuse_bound(shift, -fuse_w, WIDE_W, circuit),
     ]
     bounds += shift.connection.production_bounds(made_w, share_ratio)
     if values is None:
@@ -303,9 +316,11 @@ def _bound(authority: Authority, rule: LimitRule, lower_w: float, upper_w: float
     return Bound(authority=authority, rule=rule, range=PowerRange(lower_w=lower_w, upper_w=upper_w))
 
 
-def _fuse_bound(lower_w: float, upper_w: float, circuit: CircuitId) -> Bound:
+def _fuse_bound(shift: _Shift, lower_w: float, upper_w: float, circuit: CircuitId) -> Bound:
     """A fuse's bound always allows rest: nothing that is controlled can do more about an overload."""
-    rule = LimitRule.MAIN_FUSE if circuit == MAIN else LimitRule.CIRCUIT_FUSE
+    rule = LimitRule.CIRCUIT_FUSE
+    if circuit == MAIN:
+        rule = LimitRule.BACKUP_POWER if shift.seen.is_island else LimitRule.MAIN_FUSE
     power = PowerRange(lower_w=min(lower_w, 0.0), upper_w=max(upper_w, 0.0))
     return Bound(authority=Authority.FUSE, rule=rule, range=power, circuit=circuit)
 

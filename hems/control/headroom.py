@@ -73,19 +73,36 @@ def headroom(state: ControlState, now_estimate: Estimate, now: Now) -> Headroom:
     for circuit in site.circuits:
         fuse_w = circuit.fuse_a * VOLTAGE_V * FUSE_USE_RATIO
         for phase in ALL_PHASES:
-            import_left_w[circuit.id, phase] = fuse_w - (reserve_w.on(phase) if circuit.id == MAIN else 0.0)
-            export_left_w[circuit.id, phase] = fuse_w
+            import_left_w[circuit.id, phase] = export_left_w[circuit.id, phase] = fuse_w
+    given_w = backup_power_w(site, now_estimate) if now_estimate.is_island else None
+    for phase in ALL_PHASES:
+        most_w = import_left_w[MAIN, phase] if given_w is None else given_w.on(phase) * FUSE_USE_RATIO
+        import_left_w[MAIN, phase] = min(most_w, import_left_w[MAIN, phase]) - reserve_w.on(phase)
     room = Headroom(site=site, reserve_w=reserve_w, import_left_w=import_left_w, export_left_w=export_left_w)
     for plant in site.pv:
         room.take(plant.circuit, plant.phases, -counted_production_w(plant, now_estimate))
     for device in site.controllables:
         if device.id in now_estimate.disobeying_w:
             room.take(device.circuit, phases_drawn_on(device, now_estimate), now_estimate.disobeying_w[device.id])
+        if now_estimate.is_island:
+            continue  # what is silent counts with what it draws: that is in the load that the inverter feeds
         if device.id in now_estimate.silent and not isinstance(device, PvPlant):
             room.take(device.circuit, device.phases, worst_phase_w(device) * len(device.phases))
             if isinstance(device, Battery):
                 room.take(device.circuit, device.phases, -device.discharge_power_max_w)
     return room
+
+
+def backup_power_w(site: Site, now_estimate: Estimate) -> PhaseValues:
+    """What the inverters that feed an island give per phase, at most, without help of the sun: clouds are fast [W]."""
+    feeding = now_estimate.feeding_batteries(site)
+    given_w = PhaseValues()
+    for battery, values in feeding:
+        allowed_w = values.discharge_power_max_w
+        most_w = battery.discharge_power_max_w if allowed_w is None else min(allowed_w, battery.discharge_power_max_w)
+        given_w = given_w + spread(max(0.0, most_w), battery.phases)
+    whole_w = site.backup.power_max_w
+    return given_w if whole_w is None or given_w.total <= whole_w else given_w.scaled(whole_w / given_w.total)
 
 
 def phases_drawn_on(device: Controllable, now_estimate: Estimate) -> tuple[Phase, ...]:
@@ -137,12 +154,12 @@ def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> P
         and now.mono_s - state.ticked_mono_s <= FAST_METER_S
         and state.site.meter.period_s <= FAST_METER_S
     )
-    if present is not None and looks_fast:
+    if present is not None and (looks_fast or now_estimate.is_island):
         reserve = present.highest_with(PhaseValues())
     else:
         reserve = static_reserve(state.site, now_estimate.residual_highs, present)
     since_s = now_estimate.recovering_since_mono_s
-    if present is None or since_s is None:
+    if present is None or since_s is None or now_estimate.is_island:
         return reserve
     blind = static_reserve(state.site, now_estimate.residual_highs, None)
     return reserve.highest_with(blind.scaled(1.0 - (now.mono_s - since_s) / RECOVERY_S))

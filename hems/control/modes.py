@@ -22,6 +22,8 @@ from hems.domain.power import VOLTAGE_V
 
 def mode_now(seen: Estimate, limits: Sequence[Limit]) -> Mode:
     """The most restrictive one that applies."""
+    if seen.is_island:
+        return Mode.ISLANDED
     if seen.grid is None:
         return Mode.SAFE_HOLD
     if any(limit.authority is Authority.OPERATOR for limit in limits):

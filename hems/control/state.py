@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hems.control.frozen import Still
+from hems.control.island import Claim
 from hems.domain.command import Authority, LimitedBy
 from hems.domain.events import Mode
 from hems.domain.power import PhaseValues
@@ -88,6 +89,8 @@ class ControlState:
     """When a grid meter that was silent came back; None: it is not back, or has been for long."""
     grid_still: Still | None = None
     """The grid reading while it stays the same."""
+    island_claim: Claim | None = None
+    """That an inverter says that it feeds the house without the grid, true or not; None: none does."""
     drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]] = field(default_factory=dict)
     """What each device drew and was told in the last seconds, oldest first."""
     device_phase_w: PhaseValues | None = None

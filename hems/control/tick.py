@@ -54,8 +54,7 @@ def tick(
         now: this moment; ``mono_s`` never decreases from tick to tick.
         asked: what owner and aggregator ask for now.
     """
-    gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
-    assert gap_s >= 0, "monotonic time went back"
+    gap_s = _gap_s(state, now)
     seen = estimate(state, image, now)
     # The guard and the dispatch look back through the highs that include this tick.
     looking = replace(state, residual_highs=seen.residual_highs)
@@ -85,6 +84,7 @@ def tick(
         residual_high_w=state.residual_high_w if seen.residual_high_w is None else seen.residual_high_w,
         recovering_since_mono_s=seen.recovering_since_mono_s,
         grid_still=seen.grid_still,
+        island_claim=seen.island_claim,
         drawn_lately=seen.drawn_lately,
         device_phase_w=seen.device_phase_w,
         told_power_w=permitted.expected_power_w,
@@ -106,6 +106,12 @@ def tick(
         episodes=closed,
         estimate=seen,
     )
+
+
+def _gap_s(state: ControlState, now: Now) -> float:
+    gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s
+    assert gap_s >= 0, "monotonic time went back"
+    return gap_s
 
 
 def _measured(state: ControlState, seen: Estimate) -> dict[DeviceId, float | None]:

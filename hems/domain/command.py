@@ -43,6 +43,8 @@ class LimitRule(StrEnum):
     CONNECTION_IMPORT = "connection_import"
     CONNECTION_EXPORT = "connection_export"
     METER_STALE = "meter_stale"
+    BACKUP_POWER = "backup_power"
+    """Without the grid: what the inverter can give."""
     OPERATOR_IMPORT = "operator_import"
     OPERATOR_EXPORT = "operator_export"
 
@@ -98,6 +100,13 @@ class BatteryPower:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryReleased:
+    """Go by the inverter's own rules, which feed a house without a grid. Safe state: as :class:`BatteryPower`."""
+
+    kind: Literal["battery_released"] = "battery_released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeCurrent:
     """Offer this current on this many phases; 0 A pauses. Safe state: 0 A."""
 
@@ -122,7 +131,7 @@ class HeatPumpPower:
     kind: Literal["heat_pump_power"] = "heat_pump_power"
 
 
-Action = BatteryPower | ChargeCurrent | ProductionLimit | HeatPumpPower
+Action = BatteryPower | BatteryReleased | ChargeCurrent | ProductionLimit | HeatPumpPower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ class Mode(StrEnum):
     """A grid operator's limit is in force."""
     SAFE_HOLD = "safe_hold"
     """The grid meter is silent: every device at what fits at worst."""
+    ISLANDED = "islanded"
+    """The grid has failed: the battery's inverter feeds the house by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

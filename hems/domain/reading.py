@@ -70,6 +70,8 @@ class BatteryValues:
     charge_power_max_w: float | None = None
     """What the BMS allows now, >= 0 [W]; None: nothing said, the nameplate counts."""
     discharge_power_max_w: float | None = None
+    islanded: bool | None = None
+    """Its inverter feeds the house by itself, cut off from the grid; None: it does not say."""
 
 
 class CarState(StrEnum):

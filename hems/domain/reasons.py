@@ -292,6 +292,30 @@ class GridMeterSilent:
     code: Literal["grid_meter_silent"] = "grid_meter_silent"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsIsland:
+    """The grid has failed: inverters go by their own rules, and feed the house."""
+
+    code: Literal["feeds_island"] = "feeds_island"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsInIsland:
+    """The grid has failed, and the household wants this to run as long as the battery holds enough."""
+
+    soc_min_pct: float
+    code: Literal["runs_in_island"] = "runs_in_island"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestsInIsland:
+    """The grid has failed, and what the battery holds is kept for other things."""
+
+    soc_min_pct: float | None
+    """It runs when the battery holds clearly more than this; None: not before the grid is back."""
+    code: Literal["rests_in_island"] = "rests_in_island"
+
+
 Reason = (
     Measures
     | StoresSurplus
@@ -328,4 +352,7 @@ Reason = (
     | FollowsSetpoint
     | DeviceSilent
     | GridMeterSilent
+    | FeedsIsland
+    | RunsInIsland
+    | RestsInIsland
 )

@@ -250,6 +250,25 @@ class HeatPump:
         return frozenset({Capability.READS_POWER, Capability.SETS_POWER})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupLoad:
+    """Something that may run while the grid has failed."""
+
+    device_id: DeviceId
+    soc_min_pct: float
+    """As long as the battery holds this much."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """What the household wants of the battery while the grid has failed, where its inverter can feed the house."""
+
+    power_max_w: float | None = None
+    """Most that the inverter gives without a grid, all phases together, > 0 [W]; None: what the battery gives."""
+    loads: tuple[BackupLoad, ...] = ()
+    """Chargers and heat pumps that may run, the most important first; all others rest."""
+
+
 Device = GridMeter | PvPlant | Battery | Charger | HeatPump
 Controllable = PvPlant | Battery | Charger | HeatPump
 
@@ -270,6 +289,7 @@ class Site:
     batteries: tuple[Battery, ...] = ()
     chargers: tuple[Charger, ...] = ()
     heat_pumps: tuple[HeatPump, ...] = ()
+    backup: Backup = Backup()
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -83,6 +83,14 @@ def why(episode: DecisionEpisode, device: Device, zone: ZoneInfo) -> str:
             return "everything that the sun gives is welcome"
         case reasons.GridMeterSilent():
             return "the grid meter is silent, so only what fits the fuse at worst is allowed"
+        case reasons.FeedsIsland():
+            return "the grid has failed, and the inverters feed the house by their own rules"
+        case reasons.RunsInIsland(soc_min_pct=least_pct):
+            return f"the grid has failed; it may run as long as the battery holds {least_pct:.0f} %"
+        case reasons.RestsInIsland(soc_min_pct=None):
+            return "the grid has failed, and the battery is kept for the rest of the house"
+        case reasons.RestsInIsland(soc_min_pct=float(least_pct)):
+            return f"the grid has failed; it runs again when the battery holds clearly more than {least_pct:.0f} %"
         case _:
             return _why_storage(episode, device, zone)
 
@@ -219,6 +227,8 @@ def _limiting(limit: LimitedBy, summary: Summary) -> str:
             return "the limit of the connection allows no more"
         case LimitRule.OPERATOR_IMPORT | LimitRule.OPERATOR_EXPORT:
             return "the grid operator allows no more"
+        case LimitRule.BACKUP_POWER:
+            return "more could overload the inverter, which feeds the house alone"
         case LimitRule.METER_STALE:
             return "without the grid meter it rests"
         case LimitRule.WINDOW:

@@ -24,6 +24,7 @@ MODE_WORDS = {
     Mode.NORMAL: "everything works",
     Mode.DEGRADED: "something is missing, the rest goes on with tighter bounds",
     Mode.GRID_LIMITED: "the grid operator limits the house",
+    Mode.ISLANDED: "the grid has failed, the battery feeds the house",
     Mode.SAFE_HOLD: "the grid meter is silent: only what fits the fuse at worst is allowed",
 }
 
@@ -62,4 +63,6 @@ def event_line(event: Event, site: Site) -> str:
 def is_trouble(event: Event) -> bool:
     """Whether somebody should look at it."""
     troubles = DeviceWentSilent | MeterFrozen | DeviceDoesNotFollow | FuseExceeded | PlanRefused | ForecastRefused
-    return isinstance(event, troubles) or (isinstance(event, ModeChanged) and event.after is Mode.SAFE_HOLD)
+    return isinstance(event, troubles) or (
+        isinstance(event, ModeChanged) and event.after in (Mode.SAFE_HOLD, Mode.ISLANDED)
+    )

@@ -1,6 +1,6 @@
 """Battery with losses and a BMS that tapers near both ends."""
 
-from hems.domain.command import Action, BatteryPower
+from hems.domain.command import Action, BatteryPower, BatteryReleased
 from hems.domain.reading import BatteryValues
 from hems.domain.site import Battery
 from hems.domain.storage import stored_change_wh, sustainable_power
@@ -28,16 +28,18 @@ class SimBattery:
         self.battery = battery
         self.stored_wh = stored_wh
         self.power_w = 0.0
+        self.islanded: bool | None = None
+        """What its inverter says of the grid; None: nothing."""
         self._lag_s = lag_s
         self._acting_w = 0.0
         self._waiting_w: float | None = None
         self._waiting_s = 0
 
     def apply(self, action: Action | None) -> None:
-        """Hold a power."""
-        if action is not None and not isinstance(action, BatteryPower):
+        """Hold a power. Released it rests; without a grid it does what :meth:`balance` says."""
+        if action is not None and not isinstance(action, BatteryPower | BatteryReleased):
             raise TypeError(f"{self.battery.id} takes a battery power, got {action.kind}")
-        wanted_w = 0.0 if action is None else action.power_w
+        wanted_w = action.power_w if isinstance(action, BatteryPower) else 0.0
         if self._lag_s == 0:
             self._acting_w, self._waiting_w = wanted_w, None
         elif wanted_w != (self._acting_w if self._waiting_w is None else self._waiting_w):
@@ -71,15 +73,21 @@ class SimBattery:
 
     def advance(self, seconds: int) -> None:
         """Hold what the command, the BMS and the stored energy allow for the whole stretch."""
-        sustainable = sustainable_power(self.stored_wh, self.battery, seconds)
-        wanted_w = min(max(self._acting_w, -self.discharge_power_max_w()), self.charge_power_max_w())
-        self.power_w = sustainable.clamp(wanted_w)
-        after_wh = self.stored_wh + stored_change_wh(self.power_w, self.battery, seconds)
-        self.stored_wh = min(max(after_wh, 0.0), self.battery.capacity_wh)
+        self._move(self._acting_w, seconds)
         if self._waiting_w is not None:
             self._waiting_s -= seconds
             if self._waiting_s <= 0:
                 self.settle()
+
+    def balance(self, missing_w: float, seconds: int) -> None:
+        """Without a grid: give what is missing, or take what is too much (< 0), whatever it is told."""
+        self._move(-missing_w, seconds)
+
+    def _move(self, wanted_w: float, seconds: int) -> None:
+        allowed_w = min(max(wanted_w, -self.discharge_power_max_w()), self.charge_power_max_w())
+        self.power_w = sustainable_power(self.stored_wh, self.battery, seconds).clamp(allowed_w)
+        after_wh = self.stored_wh + stored_change_wh(self.power_w, self.battery, seconds)
+        self.stored_wh = min(max(after_wh, 0.0), self.battery.capacity_wh)
 
     def values(self) -> BatteryValues:
         """Power, stored energy and what the BMS allows."""
@@ -88,6 +96,7 @@ class SimBattery:
             stored_wh=self.stored_wh,
             charge_power_max_w=self.charge_power_max_w(),
             discharge_power_max_w=self.discharge_power_max_w(),
+            islanded=self.islanded,
         )
 
     def state(self) -> dict[str, Scalar]:

@@ -13,10 +13,11 @@ import numpy as np
 
 from hems.domain.command import Command
 from hems.domain.errors import BadInputError
-from hems.domain.power import VOLTAGE_V, Phase
+from hems.domain.power import VOLTAGE_V, spread
 from hems.domain.reading import Image, Reading
 from hems.domain.site import CircuitId, DeviceId, Site
 from hems.domain.time import SLOT_S, Now, unix_s
+from hems.sim import islanding
 from hems.sim.battery import COARSE_STEP_S, SimBattery
 from hems.sim.charger import SimCharger
 from hems.sim.data import HouseData, Session
@@ -50,6 +51,9 @@ class SimHouse:
         more_sessions: of the chargers beside the first, whose cars are those of the data.
         household: in place of the one that follows from data and seed.
     """
+
+    is_cut_off = False
+    """It has no grid: its batteries feed it."""
 
     def __init__(
         self,
@@ -109,7 +113,7 @@ class SimHouse:
             **self.pv, **self.batteries, **self.chargers, **self.heat_pumps
         }  # fmt: skip
         self._shares = {
-            device.id: {count: _shares(device.phases[:count]) for count in range(1, len(device.phases) + 1)}
+            device.id: {count: spread(1.0, device.phases[:count]) for count in range(1, len(device.phases) + 1)}
             for device in site.controllables
         }
         self._circuits = {
@@ -152,6 +156,13 @@ class SimHouse:
                 self.devices[device_id].apply(None)
             if (charger := self.chargers.get(device_id)) is not None:
                 charger.give_all()
+
+    def cut_off(self, is_cut_off: bool) -> None:
+        """Let the grid fail (the meter is dead, batteries feed the house) or return. Not part of :meth:`state`."""
+        self.is_cut_off = is_cut_off
+        self.disturb(self.site.meter.id, Fault.SILENT if is_cut_off else None)
+        for battery in self.batteries.values():
+            battery.islanded = is_cut_off
 
     def image(self, now: Now) -> Image:
         """What all devices say at this moment.
@@ -270,6 +281,8 @@ class SimHouse:
 
     def _stretch_s(self, left_s: int) -> int:
         """Seconds until anything changes, at least 1."""
+        if self.is_cut_off:
+            return 1
         stretch_s: float = min(left_s, STRETCH_MAX_S, self.disturbances.next_s(self.mono_s))
         for held in self.held.values():
             stretch_s = min(stretch_s, math.floor(held.expires_mono_s - self.mono_s))
@@ -281,19 +294,25 @@ class SimHouse:
         phase_w = dict.fromkeys(self._fuse_w, (0.0, 0.0, 0.0))
         power_w: dict[DeviceId, float] = {}
         held = dict(self.held)
+        start_s, unix = self.elapsed_s, self._start_unix_s + self.elapsed_s
+        l1, l2, l3 = self.household.seconds(unix, seconds).sum(axis=0).tolist()
+        if self.is_cut_off:
+            islanding.advance(
+                self.pv.values(), self.batteries.values(), (*self.chargers.values(), *self.heat_pumps.values()),
+                (l1 + l2 + l3) / seconds, seconds,
+            )  # fmt: skip
         for device_id, device in self.devices.items():
+            if not self.is_cut_off:
+                device.advance(seconds)
             charger = self.chargers.get(device_id)
             counts = self._shares[device_id]
             shares = counts[max(counts) if charger is None else charger.phase_count]
-            device.advance(seconds)
             power_w[device_id] = own_w = device.power_w
             for circuit in self._circuits[device_id]:
                 before = phase_w[circuit]
                 phase_w[circuit] = (
-                    before[0] + own_w * shares[0], before[1] + own_w * shares[1], before[2] + own_w * shares[2]
+                    before[0] + own_w * shares.l1, before[1] + own_w * shares.l2, before[2] + own_w * shares.l3
                 )  # fmt: skip
-        start_s, unix = self.elapsed_s, self._start_unix_s + self.elapsed_s
-        l1, l2, l3 = self.household.seconds(unix, seconds).sum(axis=0).tolist()
         stretch = Stretch(
             start_s=start_s,
             seconds=seconds,
@@ -341,6 +360,8 @@ class SimHouse:
     def _exceeded_s(self, circuit: CircuitId, phase_w: PhasePower, stretch: Stretch) -> int:
         """Seconds in which any phase of a circuit was above its rated current, import or export."""
         fuse_w = self._fuse_w[circuit]
+        if self.is_cut_off:
+            return 0
         if circuit != self.site.circuits[0].id:
             return stretch.seconds if max(abs(power_w) for power_w in phase_w) > fuse_w else 0
         unix = self._start_unix_s + stretch.start_s
@@ -376,12 +397,3 @@ class SimHouse:
         self.meter.restore(state["meter"], last=None if last is None else reading_from(last))
         self.disturbances.restore_said({DeviceId(key): reading_from(each) for key, each in state["last"].items()})
         self._slot = None
-
-
-def _shares(phases: tuple[Phase, ...]) -> PhasePower:
-    each = 1 / len(phases)
-    return (
-        each if Phase.L1 in phases else 0.0,
-        each if Phase.L2 in phases else 0.0,
-        each if Phase.L3 in phases else 0.0,
-    )

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from hems.domain.command import Action, BatteryPower, ChargeCurrent, HeatPumpPower, ProductionLimit
+from hems.domain.command import (
+    Action,
+    BatteryPower,
+    BatteryReleased,
+    ChargeCurrent,
+    HeatPumpPower,
+    ProductionLimit,
+)
 from hems.domain.power import PhaseValues
 from hems.domain.reading import (
     BatteryValues,
@@ -19,6 +26,7 @@ from hems.domain.reading import (
 
 _ACTIONS: Mapping[str, Any] = {
     "battery_power": BatteryPower,
+    "battery_released": BatteryReleased,
     "charge_current": ChargeCurrent,
     "production_limit": ProductionLimit,
     "heat_pump_power": HeatPumpPower,

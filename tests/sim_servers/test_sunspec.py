@@ -57,7 +57,8 @@ async def test_a_foreign_client_finds_every_model_and_its_values_are_those_of_th
     async with served(living) as server:
         live(living, 60)
         found = await asyncio.to_thread(scanned, server.endpoint.port, MODBUS_UNIT)
-    assert list(found) == [1, 103, 120, 121, 123, 124, 160, 802]
+    assert list(found) == [1, 103, 120, 121, 123, 124, 160, 802, 122]
+    assert found[122]["ECPConn"] == 1
     house = living.house
     battery, pv = house.batteries[house.site.batteries[0].id], house.pv[house.site.pv[0].id]
     assert found[103]["W"] == round(-pv.power_w - battery.power_w)

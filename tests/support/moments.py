@@ -6,7 +6,15 @@ from datetime import UTC, datetime, timedelta
 from hems.control.state import ControlState
 from hems.control.tick import TickResult, tick
 from hems.domain.asked import NOTHING_ASKED, Asked
-from hems.domain.command import Action, BatteryPower, ChargeCurrent, HeatPumpPower, Limit, ProductionLimit
+from hems.domain.command import (
+    Action,
+    BatteryPower,
+    BatteryReleased,
+    ChargeCurrent,
+    HeatPumpPower,
+    Limit,
+    ProductionLimit,
+)
 from hems.domain.plan import BatteryPlan, CarPlan, Cost, HeatPlan, Origin, Plan, Purpose, PvPlan
 from hems.domain.power import PhaseValues
 from hems.domain.reading import (
@@ -171,9 +179,11 @@ def action_of(result: TickResult, device_id: DeviceId) -> Action:
 
 
 def power_of(result: TickResult, device_id: DeviceId) -> float | None:
-    """Commanded power, load convention; of a plant minus its limit, None where it is free [W]."""
+    """Commanded power, load convention; of a plant minus its limit, None where a device is free [W]."""
     action = action_of(result, device_id)
     match action:
+        case BatteryReleased():
+            return None
         case BatteryPower(power_w=power_w) | HeatPumpPower(power_w=power_w):
             return power_w
         case ChargeCurrent(current_a=current_a, phase_count=phase_count):

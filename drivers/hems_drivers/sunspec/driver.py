@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TypeVar
 
-from hems.domain.command import BatteryPower, Command, ProductionLimit
+from hems.domain.command import BatteryPower, BatteryReleased, Command, ProductionLimit
 from hems.domain.errors import OperatingError
 from hems.domain.reading import Quality, Reading
 from hems.domain.site import Battery, DeviceId, GridMeter, PvPlant
@@ -22,6 +23,7 @@ from hems_drivers.sunspec.values import (
     MODULES_END,
     battery_power_w,
     battery_values,
+    feeds_island,
     grid_values,
     output_w,
     pv_values,
@@ -88,6 +90,8 @@ class SunSpecDriver:
         match command.action:
             case BatteryPower(power_w=power_w):
                 wanted_w: float | None = power_w
+            case BatteryReleased():
+                wanted_w = None
             case ProductionLimit(production_power_max_w=wanted_w):
                 if pv is not None and pv.id == command.device_id and not pv.curtailable:
                     return ACCEPTED if wanted_w is None else _rejected("the site file does not let us limit it")
@@ -229,6 +233,10 @@ class SunSpecDriver:
             )
         else:
             values = battery_values(power_w, bank=bank, storage=storage, capacity_wh=battery.capacity_wh)
+            if session.status is not None and inverter is not None:
+                delivered_w, _ = output_w(inverter)
+                status = await unit.block(session.status)
+                values = replace(values, islanded=feeds_island(status, delivered_w))
         report(battery.id, self._reading(values))
         return power_w
 

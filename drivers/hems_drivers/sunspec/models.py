@@ -69,6 +69,7 @@ METER = {"W": _int(18, 22), "WphA": _int(19, 22), "WphB": _int(20, 22), "WphC": 
 METER_FLOAT = {"W": _float(28), "WphA": _float(30), "WphB": _float(32), "WphC": _float(34)}
 NAMEPLATE = {"DERTyp": _uint(2), "WRtg": _uint(3, 4)}
 SETTINGS = {"WMax": _uint(2, 22)}
+STATUS = {"ECPConn": _uint(4)}
 CURTAILMENT = {
     "WMaxLimPct": _uint(5, 23),
     "WMaxLimPct_RvrtTms": _uint(7),
@@ -100,6 +101,7 @@ MODELS: Mapping[int, Model] = {
     **dict.fromkeys((111, 112, 113), Model(lengths=(60,), points=INVERTER_FLOAT)),
     120: Model(lengths=(26,), points=NAMEPLATE),
     121: Model(lengths=(30,), points=SETTINGS),
+    122: Model(lengths=(44,), points=STATUS),
     123: Model(lengths=(24,), points=CURTAILMENT),
     124: Model(lengths=(24,), points=STORAGE),
     160: Model(lengths=(), points=MPPT),
@@ -108,7 +110,8 @@ MODELS: Mapping[int, Model] = {
     802: Model(lengths=(62,), points=BATTERY),
 }
 
-COMMON, NAMEPLATE_ID, SETTINGS_ID, CURTAILMENT_ID, STORAGE_ID, MPPT_ID, BATTERY_ID = 1, 120, 121, 123, 124, 160, 802
+COMMON, NAMEPLATE_ID, SETTINGS_ID, STATUS_ID, CURTAILMENT_ID, STORAGE_ID, MPPT_ID = 1, 120, 121, 122, 123, 124, 160
+BATTERY_ID = 802
 INVERTER_IDS = (103, 101, 102, 113, 111, 112)
 METER_IDS = (203, 204, 201, 202, 213, 214, 211, 212)
 

@@ -19,6 +19,7 @@ from hems_drivers.sunspec.models import (
     MPPT_ID,
     NAMEPLATE_ID,
     SETTINGS_ID,
+    STATUS_ID,
     STORAGE_ID,
 )
 from hems_drivers.sunspec.procedures import Curtailment, Procedure, Storage
@@ -52,6 +53,7 @@ class Session:
     unit: Unit
     meter: Place | None
     inverter: Place | None
+    status: Place | None
     bank: Place | None
     modules: Place | None
     shared_output: bool
@@ -89,6 +91,7 @@ async def open_session(
         unit=unit,
         meter=box.first(*METER_IDS) if roles.meter is not None else None,
         inverter=box.first(*INVERTER_IDS) if roles.pv is not None or roles.battery is not None else None,
+        status=box.first(STATUS_ID) if roles.battery is not None else None,
         bank=bank,
         modules=box.first(MPPT_ID) if roles.battery is not None else None,
         shared_output=roles.battery is not None and await _der_type(unit, box) != PV_ONLY,

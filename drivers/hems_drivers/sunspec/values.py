@@ -7,6 +7,8 @@ from hems.domain.reading import BatteryValues, GridValues, PvValues, Quality
 from hems_drivers.sunspec.models import Block, Kind, Point, decode, text
 
 ONE_PHASE_METERS = (201, 211)
+CONNECTED = 1
+"""Bit of ECPConn."""
 SLEEPS = (1, 2)
 """Operating states off and sleeping: an inverter without sun, which then has no power to tell."""
 
@@ -112,6 +114,18 @@ def battery_values(power_w: float, *, bank: Block | None, storage: Block | None,
         charge_power_max_w=_allowed_w(bank, "AChaMax"),
         discharge_power_max_w=_allowed_w(bank, "ADisChaMax"),
     )
+
+
+def feeds_island(status: Block, delivered_w: float | None) -> bool | None:
+    """Whether an inverter feeds a house without the grid (model 122); None where it does not say.
+
+    ``ECPConn`` has bit 0 set while the connection point is closed. Some inverters open it at night too: then they
+    deliver nothing.
+    """
+    connected = status.value("ECPConn")
+    if connected is None or delivered_w is None:
+        return None
+    return not int(connected) & CONNECTED and delivered_w > 0
 
 
 def _allowed_w(bank: Block | None, current: str) -> float | None:

@@ -2,7 +2,15 @@
 
 from collections.abc import Collection, Mapping
 
-from hems.domain.command import Action, BatteryPower, ChargeCurrent, Command, HeatPumpPower, ProductionLimit
+from hems.domain.command import (
+    Action,
+    BatteryPower,
+    BatteryReleased,
+    ChargeCurrent,
+    Command,
+    HeatPumpPower,
+    ProductionLimit,
+)
 from hems.domain.site import Battery, Charger, CircuitId, Controllable, DeviceId, HeatPump, Site
 from hems.sim.house import SimHouse
 from hems.sim.meter import Stretch
@@ -58,6 +66,8 @@ def _allowed(action: Action, device: Controllable, site: Site, power_w: float) -
     match action:
         case ChargeCurrent(current_a=current_a):
             return (draws_w if current_a > 0 else 0.0, 0.0)
+        case BatteryReleased():
+            return (0.0, 0.0)
         case BatteryPower(power_w=told_w):
             return (draws_w if told_w > 0 else 0.0, feeds_w if told_w < 0 else 0.0)
         case HeatPumpPower(power_w=told_w):

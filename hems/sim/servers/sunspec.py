@@ -1,8 +1,8 @@
 """SunSpec maps of the simulated inverter and meter: live values behind the registers of real models.
 
-Unit of the inverter: 1, 103, 120, 121, 123, 124, 160, 802. Power convention of SunSpec: what leaves the inverter is
-positive, so ``103 W`` is production and discharge together, and ``802 W`` and ``802 A`` are positive when the battery
-discharges. ``160`` has the modules alone. The physics here has no DC side: DC powers are the AC ones.
+Unit of the inverter: 1, 103, 120, 121, 123, 124, 160, 802, 122. Power convention of SunSpec: what leaves the inverter
+is positive, so ``103 W`` is production and discharge together, and ``802 W`` and ``802 A`` are positive when the
+battery discharges. ``160`` has the modules alone. The physics here has no DC side: DC powers are the AC ones.
 Unit of the meter: 1 and 203; import is positive.
 """
 
@@ -22,6 +22,8 @@ YIELD_BEFORE_WH = 12_345_678
 """What the modules had given when the simulation began."""
 ACC32 = 1 << 32
 OFF, MPPT, THROTTLED, STANDBY = 1, 4, 5, 8
+WORKING = 0b111
+"""Connected, available, operating."""
 EMPTY, DISCHARGING, CHARGING, FULL, HOLDING = 2, 3, 4, 5, 6
 PV_AND_STORAGE, LITHIUM_ION, CONNECTED, REMOTE = 82, 4, 3, 0
 
@@ -112,6 +114,10 @@ class InverterUnit(ReadOnlyUnit):
             124: {**set_to[124], **self._storage()},
             160: self._strings(),
             802: self._battery(),
+            122: {
+                "PVConn": WORKING, "StorConn": WORKING,
+                "ECPConn": 0 if self._living.house.is_cut_off else 1, "ActWh": YIELD_BEFORE_WH,
+            },
         }  # fmt: skip
 
     def write(self, address: int, words: Sequence[int]) -> None:

@@ -37,6 +37,11 @@ _LAYOUT: Final = {
         "VRefOfs_SF:sunssf VMinMax_SF:sunssf VAMax_SF:sunssf VArMax_SF:sunssf WGra_SF:sunssf PFMin_SF:sunssf "
         "MaxRmpRte_SF:sunssf ECPNomHz_SF:sunssf"
     ),
+    122: (
+        "PVConn:bitfield16 StorConn:bitfield16 ECPConn:bitfield16 ActWh:acc64 ActVAh:acc64 ActVArhQ1:acc64 "
+        "ActVArhQ2:acc64 ActVArhQ3:acc64 ActVArhQ4:acc64 VArAval:int16 VArAval_SF:sunssf WAval:uint16 WAval_SF:sunssf "
+        "StSetLimMsk:bitfield32 StActCtl:bitfield32 TmSrc:string8 Tms:uint32 RtSt:bitfield16 Ris:uint16 Ris_SF:sunssf"
+    ),
     123: (
         "Conn_WinTms:uint16 Conn_RvrtTms:uint16 Conn:enum16 WMaxLimPct:uint16 WMaxLimPct_WinTms:uint16 "
         "WMaxLimPct_RvrtTms:uint16 WMaxLimPct_RmpTms:uint16 WMaxLim_Ena:enum16 OutPFSet:int16 OutPFSet_WinTms:uint16 "
@@ -84,11 +89,11 @@ _LAYOUT: Final = {
 
 _FORMAT: Final = {
     "uint16": ">H", "enum16": ">H", "bitfield16": ">H", "count": ">H", "pad": ">H", "int16": ">h", "sunssf": ">h",
-    "uint32": ">I", "acc32": ">I", "bitfield32": ">I",
+    "uint32": ">I", "acc32": ">I", "bitfield32": ">I", "acc64": ">Q",
 }  # fmt: skip
 _ABSENT: Final = {
     "uint16": 0xFFFF, "enum16": 0xFFFF, "bitfield16": 0xFFFF, "count": 0, "pad": 0x8000, "int16": -0x8000,
-    "sunssf": -0x8000, "uint32": 0xFFFF_FFFF, "acc32": 0, "bitfield32": 0xFFFF_FFFF,
+    "sunssf": -0x8000, "uint32": 0xFFFF_FFFF, "acc32": 0, "bitfield32": 0xFFFF_FFFF, "acc64": 0,
 }  # fmt: skip
 """What a point says that the device does not have."""
 _STRING: Final = "string"

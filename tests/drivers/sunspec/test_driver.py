@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hems.domain.command import Authority, BatteryPower, ChargeCurrent, ProductionLimit
+from hems.domain.command import Authority, BatteryPower, BatteryReleased, ChargeCurrent, ProductionLimit
 from hems.domain.errors import OperatingError
 from hems.domain.power import PhaseValues
 from hems.domain.reading import BatteryValues, GridValues, PvValues, Quality
@@ -26,6 +26,7 @@ from tests.support.modbus import (
     links,
     modbus_serial,
     model,
+    place,
 )
 from tests.support.sunspec import (
     ACCEPTED,
@@ -104,6 +105,26 @@ async def test_every_byte_that_is_written(stack: str, tmp_path: Path):
         assert await home.order(ProductionLimit(production_power_max_w=None), device_id=PV) == ACCEPTED
         await eventually(lambda: len(server.wrote) >= len(log))
         assert server.wrote == log
+
+
+@pytest.mark.parametrize(("ecp", "island"), [(1, False), (0, True)])
+async def test_a_house_without_grid_is_read_and_the_inverter_left_to_its_own_rules(
+    ecp: int,
+    island: bool,
+    tmp_path: Path,
+):
+    words = image([*hybrid()[:-2], model(122, {"ECPConn": ecp}), *hybrid()[-2:]])
+    async with modbus_serial(tmp_path, words) as server, house(server.port) as home:
+        await home.read()
+        values = home.latest[BATTERY].value
+        assert isinstance(values, BatteryValues)
+        assert values.islanded is island
+        await home.order(BatteryPower(power_w=2_500.0))
+        count = len(server.wrote)
+        assert await home.order(BatteryReleased()) == ACCEPTED
+        assert await home.order(BatteryReleased()) == ACCEPTED
+        await eventually(lambda: len(server.wrote) > count)
+        assert server.wrote[count:] == [written(place(words, 124) + 5, 0)]
 
 
 async def test_the_timer_is_set_again_at_a_third_of_its_time_and_not_before(tmp_path: Path):

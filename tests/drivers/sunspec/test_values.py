@@ -4,7 +4,7 @@ import pytest
 
 from hems.domain.power import PhaseValues
 from hems.domain.reading import BatteryValues, Quality
-from hems_drivers.sunspec.values import battery_power_w, battery_values, grid_values, output_w, pv_values
+from hems_drivers.sunspec.values import battery_power_w, battery_values, feeds_island, grid_values, output_w, pv_values
 from tests.support.modbus import BATTERY, INVERTER, METER, STORAGE, block
 
 
@@ -98,3 +98,22 @@ def test_the_storage_model_knows_the_charge_where_there_is_no_battery_model():
 def test_a_charge_that_cannot_be_is_unknown(soc: dict[str, object]):
     points = {name: value for name, value in {**BATTERY, **soc}.items() if value is not None}
     assert battery_values(0.0, bank=block(802, points), storage=None, capacity_wh=1.0).stored_wh is None
+
+
+@pytest.mark.parametrize(
+    ("ecp", "delivered_w", "island"),
+    [
+        (1, 2_000.0, False),
+        (0, 2_000.0, True),
+        (0, 0.0, False),  # off at night, as some are
+        (0, -20.0, False),
+        (0b10, 500.0, True),
+        (0, None, None),
+        (None, 500.0, None),
+    ],
+)
+def test_an_open_connection_point_behind_which_power_is_delivered_is_an_island(
+    ecp: int | None, delivered_w: float | None, island: bool | None
+):
+    status = block(122, {} if ecp is None else {"ECPConn": ecp})
+    assert feeds_island(status, delivered_w) is island

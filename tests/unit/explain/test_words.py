@@ -36,6 +36,7 @@ SAMPLES: dict[str, Any] = {
     "until_at": OPENED_AT + timedelta(hours=2),
     "power_w": -2_300.0,
     "peak_power_w": 4_200.0,
+    "soc_min_pct": 30.0,
 }
 
 
