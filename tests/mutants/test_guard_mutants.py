@@ -30,8 +30,45 @@ DIMMING = "tests/property/test_dimming.py"
 LENT = "tests/unit/control/test_dimming.py"
 DIMMED = f"{DIMMING}::test_dimmed_devices_cause_no_more_import_than_the_limit"
 SHARING = "tests/unit/control/test_sharing.py"
+ISLAND = "tests/property/test_island.py"
+CLAIM = "tests/unit/control/test_island.py"
 
 MUTANTS = (
+    Mutant(
+        name="an island may draw what the fuse bears",
+        file="hems/control/headroom.py",
+        before="given_w = backup_power_w(site, now_estimate) if now_estimate.is_island else None",
+        after="given_w = None",
+        test=ISLAND,
+    ),
+    Mutant(
+        name="the inverter's own limit forgotten",
+        file="hems/control/headroom.py",
+        before="whole_w = site.backup.power_max_w",
+        after="whole_w = None",
+        test=ISLAND,
+    ),
+    Mutant(
+        name="a battery is steered while it feeds an island",
+        file="hems/control/guard.py",
+        before="case Battery() if seen.is_island:",
+        after="case Battery() if False:",
+        test=ISLAND,
+    ),
+    Mutant(
+        name="limits on an exchange that is none",
+        file="hems/control/exchange.py",
+        before="imports=() if seen.is_island else import_ceilings(site, limits),",
+        after="imports=import_ceilings(site, limits),",
+        test=ISLAND,
+    ),
+    Mutant(
+        name="an inverter is believed against the meter",
+        file="hems/control/island.py",
+        before="is_disproved=held.is_disproved or",
+        after="is_disproved=False and",
+        test=CLAIM,
+    ),
     Mutant(
         name="nothing held back for other chargers",
         file="hems/control/sharing.py",
@@ -112,8 +149,8 @@ MUTANTS = (
     Mutant(
         name="reserve ignored",
         file="hems/control/headroom.py",
-        before="fuse_w - (reserve_w.on(phase) if circuit.id == MAIN else 0.0)",
-        after="fuse_w",
+        before="import_left_w[MAIN, phase]) - reserve_w.on(phase)",
+        after="import_left_w[MAIN, phase])",
         test=FUSE_IN,
     ),
     Mutant(
@@ -168,7 +205,7 @@ MUTANTS = (
     Mutant(
         name="discharge not held to the fuse",
         file="hems/control/guard.py",
-        before="        _fuse_bound(-export_room_w * count, WIDE_W, export_circuit),\n",
+        before="        _fuse_bound(shift, -export_room_w * count, WIDE_W, export_circuit),\n",
         after="",
         test=FUSE_OUT,
     ),
@@ -308,7 +345,7 @@ def copy_of_the_core(folder: Path) -> None:
     shutil.copytree(ROOT / "tests" / "support", folder / "tests" / "support", ignore=NO_CACHES)
     (folder / "tests" / "property").mkdir()
     (folder / "tests" / "unit" / "control").mkdir(parents=True)
-    for name in (GUARD, ARBITRATE, DIMMING, LENT, SHARING):
+    for name in (GUARD, ARBITRATE, DIMMING, LENT, SHARING, ISLAND, CLAIM):
         shutil.copy(ROOT / name, folder / name)
     complete(folder)
 

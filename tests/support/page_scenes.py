@@ -27,7 +27,7 @@ from hems.domain.snapshot import (
     Snapshot,
 )
 from hems.domain.time import SLOT_S, floor_to
-from hems.explain import limit_notice
+from hems.explain import island_notice, limit_notice
 
 NOON = datetime(2026, 6, 21, 11, 5, 12, tzinfo=UTC)
 """13:05:12 in Amsterdam."""
@@ -211,6 +211,26 @@ def limited() -> Snapshot:
     return replace(scene, mode=Mode.GRID_LIMITED, notices=notices, grid_power_w=1_960.0, aggregator=event)
 
 
+def islanded() -> Snapshot:
+    scene = changed(
+        day(), CAR, state=PlainState.WAITING, power_w=0.0, actor="plan", next=None,
+        headline="Not charging: the grid has failed, and the battery is kept for the rest of the house.",
+    )  # fmt: skip
+    scene = changed(
+        scene, BATTERY, state=PlainState.RUNNING, power_w=-1_060.0, next=None,
+        headline="Giving power: the grid has failed, and the inverters feed the house by their own rules.",
+    )  # fmt: skip
+    scene = changed(
+        scene, PV, power_w=0.0, state=PlainState.WAITING, next=None, headline="No sun: the grid has failed.",
+    )  # fmt: skip
+    scene = changed(
+        scene, HEAT, power_w=420.0, next=None,
+        headline="Heating: the grid has failed; it may run as long as the battery holds 40 %.",
+    )  # fmt: skip
+    notices = (Notice(level="problem", text=island_notice(["Battery"], 6_400.0, 1_060.0)),)
+    return replace(scene, mode=Mode.ISLANDED, notices=notices, grid_power_w=0.0)
+
+
 def overridden() -> Snapshot:
     override = ChargeNow(
         id="first", device_id=CAR, asked_at=NOON, until_at=NOON + timedelta(hours=8), by="owner",
@@ -244,7 +264,7 @@ def hostile() -> Snapshot:
 
 SCENES = {
     scene.__name__: scene
-    for scene in (day, night, offline, unread, no_plan, no_prices, limited, overridden, no_car, hostile)
+    for scene in (day, night, offline, unread, no_plan, no_prices, limited, islanded, overridden, no_car, hostile)
 }
 
 

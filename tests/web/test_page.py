@@ -92,6 +92,7 @@ LOOKS = [
     ("no_prices", "plan", 390, "dark"),
     ("limited", "now", 390, "light"),
     ("limited", "plan", 1280, "light"),
+    ("islanded", "now", 390, "dark"),
     ("overridden", "now", 390, "light"),
     ("no_car", "now", 390, "dark"),
 ]
