@@ -28,6 +28,7 @@ from hems.app.overrides import Overrides
 from hems.app.past_minutes import minutes_of
 from hems.app.planner_loop import PlannerLoop
 from hems.app.recorder import Recorder
+from hems.app.starts import Start, Starts
 from hems.app.steering import Steering
 from hems.app.stored import OffloadedOutbox, StoredSequence
 from hems.app.waiting import either
@@ -36,6 +37,7 @@ from hems.domain.learned import LearnedFact
 from hems.domain.operator import GridOperator, KeptLimit
 from hems.domain.override import ChargeNow
 from hems.domain.site import Site
+from hems.domain.snapshot import Notice
 from hems.domain.wiring import AggregatorWiring
 from hems.ports import Clock, Driver, LimitInbox, Mqtt, Offload, Planner, Predictor
 from hems.runtime.supervisor import Supervisor
@@ -175,6 +177,10 @@ class Daemon:
         """What lasts until devices are at rest, and what ends before."""
         self.house.troubles, self.house.written_bytes_day = self._troubles, parts.written_bytes_day
         self.house.on_tick = self._ticked
+        self.starts = Starts(
+            parts.store.documents("starts", kind=Start), offload=parts.disk, clock=clock, zone=site.zone
+        )
+        self.planner.is_resting = lambda: self.starts.is_safe_mode
         self.session = self._session()
         self.page: WebServer | None = None
         """Made after the first tick, because it shows one."""
@@ -187,11 +193,13 @@ class Daemon:
         async with AsyncExitStack() as stack:
             stack.callback(self.planner.close)
             stack.push_async_callback(parts.disk, parts.store.close)
+            stack.push_async_callback(self.starts.end, stop)
             stack.push_async_callback(self.recorder.flush)
             stack.callback(self.house.close_record)
             stack.push_async_callback(outer.stop, deadline_s=STOP_MAX_S)
             stack.push_async_callback(self.steering.rest)
             stack.push_async_callback(inner.stop, deadline_s=STOP_MAX_S)
+            await self.starts.wait_after_crashes(stop)
             for driver in parts.drivers:
                 outer.start(_name(driver), partial(driver.run, self.house.report))
             for name, task in parts.links:
@@ -199,18 +207,30 @@ class Daemon:
             outer.start("recorder", self.recorder.run)
             if parts.operator_box is not None and self.house.operator is not None:
                 outer.start("grid operator", partial(parts.operator_box.run, self.house.operator))
-            await self._first_readings()
+            await asyncio.gather(self._first_readings(), self.starts.begin())
             for name, task in self.steering.tasks():
                 inner.start(name, task)
             inner.start("tick", self.house.run)
             await either(self.ready.wait(), stop.wait())  # a first tick that fails is tried again and again
             if not stop.is_set():
-                self._start_the_rest(inner)
+                self._start_page(inner)
+                if self.starts.is_safe_mode:
+                    inner.start("safe mode", partial(self._stay_safe, inner))
+                else:
+                    self._start_the_rest(inner)
             await stop.wait()
             log.info("stopping: every device goes to its resting state")
 
+    def _start_page(self, inner: Supervisor) -> None:
+        """It shows a first tick."""
+        page = self.parts.page
+        if page is not None:
+            self.page = WebServer(self.house, host=page.host, port=page.port, clock=self.parts.clock)
+            inner.start("page", self.page.run)
+        self.started.set()
+
     def _start_the_rest(self, inner: Supervisor) -> None:
-        """What needs a first tick."""
+        """What is not needed to be safe."""
         parts = self.parts
         inner.start("history", self._load_history)
         for name, task in parts.market.tasks:
@@ -220,10 +240,12 @@ class Daemon:
         inner.start("judging", self.house.judging.run)
         if self.session is not None:
             inner.start("aggregator", self.session.run)
-        if parts.page is not None:
-            self.page = WebServer(self.house, host=parts.page.host, port=parts.page.port, clock=parts.clock)
-            inner.start("page", self.page.run)
-        self.started.set()
+        inner.start("proof of the start", self.starts.prove)
+
+    async def _stay_safe(self, inner: Supervisor) -> None:
+        await self.starts.safe_mode()
+        self._start_the_rest(inner)
+        await asyncio.Event().wait()
 
     async def _first_readings(self) -> None:
         """Give devices that are there a moment, so that only absent ones are told as silent."""
@@ -317,16 +339,19 @@ class Daemon:
                     session.tell_delivery(report)
 
         self.house.on_progress = progress
-        self.house.aggregator_connected = lambda: mqtt.connected
+        self.house.aggregator_connected = lambda: mqtt.connected and not self.starts.is_safe_mode
         return session
 
-    def _troubles(self) -> Sequence[str]:
+    def _troubles(self) -> Sequence[Notice]:
         store = self.parts.store.findings
+        safe_mode = self.starts.trouble()
+        worst = [] if safe_mode is None else [Notice(level="problem", text=safe_mode)]
         found = [f"The disk does not take what is written ({place}); it is kept in memory." for place in store.failing]
         found += [text for each in (*self.parts.market.troubles, *self.parts.troubles) if (text := each()) is not None]
         if self.planner.forecast_trouble is not None:
             found.append(f"Forecasts are plainer than usual: {self.planner.forecast_trouble}.")
-        return [*found, *self._outer.troubles(), *self._inner.troubles()]
+        found += [*self._outer.troubles(), *self._inner.troubles()]
+        return [*worst, *(Notice(level="info", text=text) for text in found)]
 
     def _new_id(self) -> str:
         return new_ulid(self.parts.clock.now(), self.parts.dice)

@@ -42,7 +42,7 @@ from hems.domain.override import ChargeNow, Quote
 from hems.domain.reading import CarState, Image
 from hems.domain.session import ChargingSession
 from hems.domain.site import DeviceId, Site
-from hems.domain.snapshot import PlanView, Snapshot
+from hems.domain.snapshot import Notice, PlanView, Snapshot
 from hems.domain.time import Now
 from hems.explain import event_line, is_trouble
 from hems.ports import Clock, DeviceReading
@@ -129,7 +129,7 @@ class RunningHouse:
         """Called after each tick: proof of life."""
         self.on_progress: Callable[[Sequence[Progress]], None] = lambda _: None
         self.aggregator_connected: Callable[[], bool | None] = lambda: None
-        self.troubles: Callable[[], Sequence[str]] = lambda: ()
+        self.troubles: Callable[[], Sequence[Notice]] = lambda: ()
         self.written_bytes_day: Callable[[], int | None] = lambda: None
         self.planner: PlannerLoop
         self.overrides: Overrides

@@ -97,6 +97,8 @@ class PlannerLoop:
         """Why the last attempt gave no new plan; None when it did."""
         self.forecast_trouble: str | None = None
         """Why the daemon had to make its forecasts itself; None when it had not."""
+        self.is_resting: Callable[[], bool] = lambda: False
+        """In safe mode no worker is asked for anything."""
         self.plans = 0
         self.change: PlanChange | None = None
         """What the plan does otherwise since it last changed notably."""
@@ -144,7 +146,9 @@ class PlannerLoop:
                 self.change = await self._offload(lambda: self._changed(before, after)) or self.change
 
     async def cost_eur(self, situation: Situation, overrides: Sequence[ChargeNow]) -> float | None:
-        """Cost over the horizon with these overrides; None where the planner has no answer."""
+        """Cost over the horizon with these overrides; None where the planner has no answer, or rests."""
+        if self.is_resting():
+            return None
         asked = Situation(
             state=situation.state,
             seen=situation.seen,

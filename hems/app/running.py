@@ -194,7 +194,9 @@ def _heartbeat(notifier: Notifier, clock: Clock) -> Callable[[], None]:
 async def _tell(daemon: Daemon, notifier: Notifier, name: str, shown: Callable[[Daemon], None]) -> None:
     await daemon.ready.wait()
     notifier.ready()
-    notifier.status(f"{name}: the guard is in control")
+    notifier.status(
+        f"{name}: the guard is in control{', and nothing else: safe mode' if daemon.starts.is_safe_mode else ''}"
+    )
     await daemon.started.wait()
     if daemon.page is not None:
         await daemon.page.listening.wait()

@@ -11,6 +11,7 @@ from hems.control.tick import TickResult
 from hems.domain import reasons
 from hems.domain.asked import Asked
 from hems.domain.command import Authority, LimitRule
+from hems.domain.events import Mode
 from hems.domain.operator import LimitState
 from hems.domain.plan import Plan
 from hems.domain.reading import CarState, ChargerValues, Image
@@ -63,8 +64,8 @@ class Shown:
     """None: there is none in the site file."""
     simulated: str | None
     not_following: frozenset[DeviceId]
-    troubles: Sequence[str]
-    """Of disk, prices, clock: sentences, the worst first."""
+    troubles: Sequence[Notice]
+    """Of the daemon itself, of disk and prices; a problem among them degrades the house."""
     operator: OperatorStatus | None = None
     written_bytes_day: int | None = None
 
@@ -81,7 +82,7 @@ def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
         timezone=site.timezone,
         currency=site.currency,
         simulated=shown.simulated,
-        mode=result.state.mode,
+        mode=_mode(result.state.mode, shown),
         grid_power_w=None if seen.grid is None else round(seen.grid.power_w, 1),
         grid_age_s=None if grid is None else round(now.mono_s - grid.mono_s, 1),
         home_power_w=None if seen.load_w is None else round(seen.load_w, 1),
@@ -93,6 +94,12 @@ def snapshot_of(site: Site, result: TickResult, shown: Shown) -> Snapshot:
         operator=shown.operator,
         written_bytes_day=shown.written_bytes_day,
     )
+
+
+def _mode(mode: Mode, shown: Shown) -> Mode:
+    """The guard's mode; one that lacks nothing itself may be all that runs."""
+    degraded = mode is Mode.NORMAL and any(each.level == "problem" for each in shown.troubles)
+    return Mode.DEGRADED if degraded else mode
 
 
 def _device(site: Site, device: Device, result: TickResult, shown: Shown) -> DeviceView:
@@ -221,6 +228,7 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
     """What a person should know, the worst first."""
     found: list[Notice] = []
     silent = result.estimate.silent
+    found += [each for each in shown.troubles if each.level == "problem"]
     if result.state.fuse_exceeded:
         found.append(Notice(level="problem", text="The house draws more than its main fuse is rated for."))
     if site.meter.id in silent:
@@ -243,7 +251,7 @@ def _notices(site: Site, result: TickResult, shown: Shown) -> list[Notice]:
     if not shown.now.wall_trusted:
         text = "The clock is not confirmed yet: no prices and no plan until it is; the house goes on by simple rules."
         found.append(Notice(level="info", text=text))
-    found += [Notice(level="info", text=text) for text in shown.troubles]
+    found += [each for each in shown.troubles if each.level != "problem"]
     return found
 
 

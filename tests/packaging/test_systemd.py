@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hems.app.starts import DELAY_MAX_S
 from hems.domain.plan import Origin
 from hems.runtime.planner import checked_plan
 from hems.wire import canonical
@@ -133,6 +134,7 @@ def test_the_unit_says_what_the_daemon_relies_on():
         "Restart": "always",
         "RestartSec": "2s",
         "StartLimitIntervalSec": "0",
+        "TimeoutStartSec": f"{2 * DELAY_MAX_S:.0f}s",
         "TimeoutStopSec": "20s",
         "User": "hems",
         "StateDirectory": "hems",
