@@ -5,8 +5,8 @@
 Each round starts the demo on the same state folder, gives or takes back an override, and kills the daemon within four
 seconds, now and then while a command is on its way. Afterwards everything that was acknowledged must be there, nothing
 that was taken back, and every store must open without a finding. Three rounds of four are of the whole daemon, the
-fourth one of its safe mode, which three deaths in a row lead to; then they are forgotten. Rounds of several sittings add up: --seed names the
-first.
+fourth one of its safe mode, which three deaths in a row lead to; then they are forgotten. Rounds of
+several sittings add up: --seed names the first.
 """
 
 import argparse
