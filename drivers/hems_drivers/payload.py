@@ -31,6 +31,12 @@ def number(payload: bytes, path: tuple[str, ...]) -> float | None:
     return _bounded(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
+def text(payload: bytes, path: tuple[str, ...]) -> str | None:
+    """What stands at a path of a JSON payload, to be compared with another time; None where nothing does."""
+    found = _at(payload, path) if len(payload) <= PAYLOAD_MAX_BYTES else None
+    return None if found is None or isinstance(found, _Absent) else str(found)
+
+
 def says_nothing(payload: bytes, path: tuple[str, ...]) -> bool:
     """Whether a payload, or a path of it, says that there is no value: null or "none".
 
@@ -63,6 +69,8 @@ def is_word(payload: bytes, path: tuple[str, ...], *, yes: str, no: str) -> bool
     word = str(found)
     if word in (yes, no):
         return word == yes
+    if any(each.isdigit() and each not in ("0", "1") for each in (yes, no)):
+        return None  # numbers of the device's own: 1 and 0 mean nothing there
     word = word.lower()
     if yes.lower() in OFF_WORDS and no.lower() in ON_WORDS:
         return True if word in OFF_WORDS else False if word in ON_WORDS else None

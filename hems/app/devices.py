@@ -12,6 +12,7 @@ from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.site import Battery, Charger, Device, GridMeter, PvPlant, Site
 from hems.domain.wiring import (
     DsmrConnection,
+    ModbusRtuConnection,
     ModbusTcpConnection,
     MqttConnection,
     MqttHeatPump,
@@ -23,6 +24,7 @@ from hems.domain.wiring import (
 from hems.ports import Clock, Driver, Offload
 from hems.runtime.mqtt import MqttLink
 from hems_drivers.modbus.link import Links
+from hems_drivers.modbus.operator_box import ModbusOperatorBox
 from hems_drivers.mqtt import OperatorBox, mqtt_driver
 from hems_drivers.ocpp.server import central_system
 from hems_drivers.ocpp.transactions import Memory
@@ -39,8 +41,8 @@ class Connected:
 
     drivers: tuple[Driver, ...]
     brokers: Mapping[str, MqttLink]
-    operator_box: OperatorBox | None
-    """None: no grid operator is connected."""
+    operator_box: OperatorBox | ModbusOperatorBox | None
+    """None: no grid operator is connected over a broker or Modbus."""
 
     @property
     def tasks(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]:
@@ -113,7 +115,7 @@ def connect(
         match wiring.connections[name]:
             case DsmrConnection() as p1:
                 drivers += [p1_driver(p1, meter=each, clock=clock) for each in devices if isinstance(each, GridMeter)]
-            case ModbusTcpConnection() as modbus:
+            case ModbusTcpConnection() | ModbusRtuConnection() as modbus:
                 drivers.append(
                     sunspec_driver(
                         modbus,
@@ -138,14 +140,21 @@ def connect(
     for port, chargers in stations.items():
         memory: Memory = StoredMemory(chargers_told, str(port), disk)
         drivers.append(central_system(chargers, host=ocpp_host, port=port, memory=memory, clock=clock, random=dice))
-    return Connected(drivers=tuple(drivers), brokers=brokers, operator_box=_operator_box(wiring, brokers, clock))
+    return Connected(drivers=tuple(drivers), brokers=brokers, operator_box=_operator_box(wiring, brokers, links, clock))
 
 
-def _operator_box(wiring: Wiring, brokers: Mapping[str, MqttLink], clock: Clock) -> OperatorBox | None:
+def _operator_box(
+    wiring: Wiring, brokers: Mapping[str, MqttLink], links: Links, clock: Clock
+) -> OperatorBox | ModbusOperatorBox | None:
     operator = wiring.operator
-    if operator is None or operator.connection not in brokers:
+    if operator is None:
         return None
-    return OperatorBox(operator, brokers[operator.connection], clock)
+    match wiring.connections[operator.connection]:
+        case MqttConnection():
+            return OperatorBox(operator, brokers[operator.connection], clock)
+        case ModbusTcpConnection() | ModbusRtuConnection() as modbus:
+            return ModbusOperatorBox(operator, modbus, links, clock)
+    return None
 
 
 def _over_mqtt(mqtt: MqttLink, devices: list[Device], wiring: Wiring, clock: Clock) -> Driver:

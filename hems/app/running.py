@@ -150,13 +150,13 @@ async def _parts(
         troubles=(disk_use.trouble,),
         written_bytes_day=lambda: disk_use.day_bytes,
         operator=house.operator,
-        operator_box=connected.operator_box or _asked_box(house.wiring, session, clock),
+        operator_box=connected.operator_box or _http_box(house.wiring, session, clock),
         simulated=None if pretence is None else pretence.words,
     )
 
 
-def _asked_box(wiring: Wiring, session: aiohttp.ClientSession, clock: Clock) -> HttpOperatorBox | None:
-    """The grid operator's box, where it is one that is asked."""
+def _http_box(wiring: Wiring, session: aiohttp.ClientSession, clock: Clock) -> HttpOperatorBox | None:
+    """The grid operator's box, where it is one that is asked by HTTP."""
     operator = wiring.operator
     connection = None if operator is None else wiring.connections[operator.connection]
     if operator is None or not isinstance(connection, HttpConnection):

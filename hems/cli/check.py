@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from hems.cli.operator_words import operator_lines
 from hems.config import CheckResult, Severity, check_file
 from hems.config.times import MONTHS, WEEKDAYS
 from hems.domain.net_metering import NetMetering
@@ -68,6 +69,14 @@ def summary(site: Site) -> list[str]:
     return lines
 
 
+def _whole(result: CheckResult, site: Site) -> list[str]:
+    """The summary, and the grid operator where there is one."""
+    if result.operator is None:
+        return summary(site)
+    lines = operator_lines(*result.operator, site)
+    return [*summary(site), "", "Grid operator", *(f"  {line}" for line in lines)]
+
+
 def _print(result: CheckResult) -> None:
     out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     for line in result.report.splitlines():
@@ -75,7 +84,7 @@ def _print(result: CheckResult) -> None:
     if result.site is not None:
         if result.findings:
             out.print()
-        out.print("\n".join(summary(result.site)))
+        out.print("\n".join(_whole(result, result.site)))
 
 
 def _limits(site: Site) -> list[str]:
@@ -229,5 +238,5 @@ def _as_json(result: CheckResult) -> dict[str, Any]:
         "source": result.source,
         "ok": result.site is not None,
         "findings": [asdict(finding) for finding in result.findings],
-        "summary": None if result.site is None else summary(result.site),
+        "summary": None if result.site is None else _whole(result, result.site),
     }

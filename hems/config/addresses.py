@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from hems.config.fields import Scalar, matching, whole
+from hems.config.fields import Scalar, matching, one_of, whole
 from hems.config.quantity import quoted, refusal
 from hems.domain.wiring import MQTT_PORT, MQTT_TLS_PORT, MqttPoint
 
@@ -26,6 +26,12 @@ class BrokerAddress:
     host: str
     port: int
     tls: bool
+
+
+def _factor(text: str) -> float:
+    if not re.fullmatch(r"-?\d{1,7}(\.\d{1,6})?", text, re.ASCII) or float(text) == 0:
+        raise refusal(f'{quoted(text)} is not a factor, for example "0.1"; below zero it turns the sign')
+    return float(text)
 
 
 def _serial_port(text: str) -> str:
@@ -121,6 +127,14 @@ Port = Annotated[int, whole(1, 65_535)]
 ListenPort = Annotated[int, whole(1_024, 65_535)]
 """Ports below 1024 belong to the system; the daemon is not root."""
 UnitId = Annotated[int, whole(0, 255)]
+SerialUnitId = Annotated[int, whole(1, 247)]
+"""On a serial line 0 is for all at once, and nobody answers it."""
+Baud = Annotated[int, one_of(1_200, 2_400, 4_800, 9_600, 19_200, 38_400, 57_600, 115_200)]
+StopBits = Annotated[int, one_of(1, 2)]
+RegisterAddress = Annotated[int, whole(0, 65_535)]
+BitNumber = Annotated[int, whole(0, 15)]
+Factor = Annotated[float, Scalar(_factor, {"type": "number", "examples": ["0.1"]})]
+"""What one step of a register is worth."""
 Identity = Annotated[str, matching(r"[A-Za-z0-9*_=:+|@.-]{1,48}", "an OCPP identity", "CP-0042")]
 """Characters and length of OCPP's identifierString."""
 MqttUrl = Annotated[
@@ -131,8 +145,10 @@ MqttUrl = Annotated[
 WebAddress = Annotated[
     str, Scalar(_web_address, {"type": "string", "pattern": "^https?://", "examples": ["http://192.0.2.30/limits"]})
 ]
-Topic = Annotated[str, Scalar(_topic, {"type": "string", "pattern": "^[^+#]+$", "examples": ["heatpump/block/set"]})]
-Point = Annotated[MqttPoint, Scalar(_point, {"type": "string", "examples": ["meter/state#power.total"]})]
+TOPIC: Final = Scalar(_topic, {"type": "string", "pattern": "^[^+#]+$", "examples": ["heatpump/block/set"]})
+Topic = Annotated[str, TOPIC]
+POINT: Final = Scalar(_point, {"type": "string", "examples": ["meter/state#power.total"]})
+Point = Annotated[MqttPoint, POINT]
 """TOPIC where the message is a number, TOPIC#key.key where it is JSON with the number inside."""
 TopicLevel = Annotated[str, matching(r"[A-Za-z0-9_-]{1,64}", "a name of letters, digits, - and _", "HOME-4711")]
 """One level of a topic."""

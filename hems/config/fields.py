@@ -161,7 +161,8 @@ def whole(minimum: int, maximum: int) -> Scalar:
     return Scalar(check, {"type": "integer", "minimum": minimum, "maximum": maximum})
 
 
-def _one_of(*options: int | str) -> Scalar:
+def one_of(*options: int | str) -> Scalar:
+    """One of a few numbers or words."""
     by_text = {str(option): option for option in options}
 
     def check(text: str) -> int | str:
@@ -193,8 +194,8 @@ TimeOfDay = Annotated[
 Flag = Annotated[bool, Scalar(_flag, {"type": "boolean"})]
 CopRatio = Annotated[float, Scalar(_ratio, {"type": "number", "minimum": 1, "maximum": 10})]
 """Heat per electricity."""
-Version = Annotated[Literal[1], _one_of(1)]
-PhaseCount = Annotated[Literal[1, 3], _one_of(1, 3)]
-ChargingPhases = Annotated[Literal[1, 3, "auto"], _one_of(1, 3, "auto")]
+Version = Annotated[Literal[1], one_of(1)]
+PhaseCount = Annotated[Literal[1, 3], one_of(1, 3)]
+ChargingPhases = Annotated[Literal[1, 3, "auto"], one_of(1, 3, "auto")]
 """``auto`` changes between one and three."""
 PhaseName = Literal["L1", "L2", "L3"]

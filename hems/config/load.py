@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hems.config.build import build
+from hems.config.build_operator import told_operator
 from hems.config.crosschecks import crosscheck
 from hems.config.finding import (
     Finding,
@@ -23,11 +24,14 @@ from hems.config.finding import (
 )
 from hems.config.house import House, build_house, resolve_secrets
 from hems.config.references import check_references
+from hems.config.schema import SiteFile
 from hems.config.secrets import SecretFiles, Secrets
 from hems.config.tree import parse_tree
 from hems.config.validate import validated
 from hems.domain.errors import BadInputError
+from hems.domain.operator import GridOperator
 from hems.domain.site import Site
+from hems.domain.wiring import OperatorWiring
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,8 @@ class CheckResult:
     """In reading order; with a site, warnings only, and missing secrets where those were asked for."""
     house: House | None = None
     """None: there are errors, or nobody gave the secrets."""
+    operator: tuple[GridOperator, OperatorWiring] | None = None
+    """Who may limit the house by law, and where he tells it."""
     is_readable: bool = True
     """False: there is no such file, or it is no text."""
 
@@ -66,8 +72,12 @@ def check_text(text: str, source: str, secrets: Secrets | None = None) -> CheckR
     if len(text.encode(errors="replace")) > FILE_BYTES_MAX:
         finding = error_at(Place(1, 1), "", f"the file has more than {FILE_BYTES_MAX // 1024} KiB; is it a site file?")
         return CheckResult(source=source, text=text, site=None, findings=(finding,))
-    site, house, findings = _steps(text, secrets)
-    return CheckResult(source=source, text=text, site=site, findings=in_reading_order(findings), house=house)
+    file, house, findings = _steps(text, secrets)
+    site = None if file is None else build(file)
+    operator = None if file is None or site is None else told_operator(file, site)
+    return CheckResult(
+        source=source, text=text, site=site, findings=in_reading_order(findings), house=house, operator=operator
+    )
 
 
 def check_file(path: Path, secrets: Secrets | None = None) -> CheckResult:
@@ -152,7 +162,8 @@ def _house_of(result: CheckResult) -> House:
     return result.house
 
 
-def _steps(text: str, secrets: Secrets | None) -> tuple[Site | None, House | None, list[Finding]]:
+def _steps(text: str, secrets: Secrets | None) -> tuple[SiteFile | None, House | None, list[Finding]]:
+    """The file, if it has no errors, and the house, if its secrets are known too."""
     tree, findings = parse_tree(text)
     if tree is None:
         return None, None, findings
@@ -166,12 +177,11 @@ def _steps(text: str, secrets: Secrets | None) -> tuple[Site | None, House | Non
     if has_errors(findings):
         return None, None, findings
     if secrets is None:
-        return build(file), None, findings
+        return file, None, findings
     secret_by_name, missing = resolve_secrets(tree, secrets)
     if missing:
-        return build(file), None, findings + missing
-    house = build_house(file, secret_by_name)
-    return house.site, house, findings
+        return file, None, findings + missing
+    return file, build_house(file, secret_by_name), findings
 
 
 def _unreadable(source: str, text: str, place: Place, message: str) -> CheckResult:

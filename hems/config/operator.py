@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from hems.config.addresses import Point, Topic
 from hems.config.fields import Model, Name, Reference, Word
 from hems.config.quantity import PowerLimit, Quantity, Ratio
+from hems.config.registers import ContactPlace, HeartbeatPlace, ValuePlace
 
 FailsafeDuration = Annotated[
     float, Quantity(noun="a duration", units={"h": "3600"}, example="2 h", minimum=7_200, maximum=86_400)
@@ -15,10 +15,10 @@ FailsafeDuration = Annotated[
 class ContactEntry(Model):
     """A relay contact of the operator's, read by an input module."""
 
-    state: Point
-    """Where the module tells its state."""
+    state: ContactPlace
+    """Where the module tells its state: a topic, a path, or a register."""
     limited: Word = "on"
-    """What it tells while the operator limits. Default: on."""
+    """What it tells while the operator limits; "off" for a contact that opens then. Default: on."""
     free: Word = "off"
     """What it tells otherwise; all else counts as limited. Default: off."""
 
@@ -33,8 +33,10 @@ class StageEntry(ContactEntry):
 class ConsumptionEntry(Model):
     """Limit on consumption (LPC; section 14a EnWG)."""
 
-    limit: Point | None = None
+    limit: ValuePlace | None = None
     """Where the limit in W is told; null or "none": there is none."""
+    active: ContactEntry | None = None
+    """A flag beside the limit: while it tells its free word, there is none."""
     contact: ContactEntry | None = None
     """While it is closed, what may be drawn is the minimum."""
     covers: Literal["devices", "connection"] = "devices"
@@ -48,8 +50,10 @@ class ConsumptionEntry(Model):
 class ProductionEntry(Model):
     """Limit on feed-in (LPP)."""
 
-    limit: Point | None = None
+    limit: ValuePlace | None = None
     """Where the limit in W is told."""
+    active: ContactEntry | None = None
+    """A flag beside the limit: while it tells its free word, there is none."""
     contacts: tuple[StageEntry, ...] = ()
     """The smallest of those that are closed counts."""
     failsafe: Ratio
@@ -61,9 +65,11 @@ class GridOperatorEntry(Model):
 
     name: Name
     connection: Reference
-    """A broker, or a box that is asked by HTTP; there a place is the path of a value in its answer, as lpc.limit_w."""
-    heartbeat: Topic | None = None
-    """Where a sign of life comes at least each minute. Without it every message is one."""
+    """A broker; a box that is asked by HTTP, where a place is the path of a value in its answer, as lpc.limit_w; or a
+    Modbus unit, where it is a register."""
+    heartbeat: HeartbeatPlace | None = None
+    """Where a sign of life comes at least each minute: a topic, or a register that moves. Without it every message, or
+    answer, is one."""
     failsafe_duration: FailsafeDuration = 7_200.0
     """Least time of the failsafe. Default: 2 h."""
     consumption: ConsumptionEntry | None = None

@@ -10,12 +10,15 @@ from pydantic import Field, TypeAdapter
 
 from hems import wire
 from hems.config.addresses import (
+    Baud,
     Hostname,
     Identity,
     ListenPort,
     MqttUrl,
     Port,
     SerialPort,
+    SerialUnitId,
+    StopBits,
     TopicLevel,
     UnitId,
     WebAddress,
@@ -99,6 +102,21 @@ class ModbusTcp(Model):
     unit: UnitId = 1
 
 
+class ModbusRtu(Model):
+    """A unit on an RS-485 line; what hangs on one line has the same port, speed, parity and stop bits."""
+
+    type: Literal["modbus_rtu"]
+    port: SerialPort
+    baud: Baud = 9_600
+    """Default: 9600."""
+    parity: Literal["none", "even", "odd"] = "none"
+    """Default: none."""
+    stop_bits: StopBits = 1
+    """Default: 1."""
+    unit: SerialUnitId = 1
+    """Default: 1."""
+
+
 class Ocpp(Model):
     """A charger that calls us at ws://HOST:listen/ocpp/IDENTITY."""
 
@@ -132,7 +150,7 @@ class Simulated(Model):
     type: Literal["simulated"]
 
 
-Connection = Annotated[Dsmr | ModbusTcp | Ocpp | Mqtt | Http | Simulated, Field(discriminator="type")]
+Connection = Annotated[Dsmr | ModbusTcp | ModbusRtu | Ocpp | Mqtt | Http | Simulated, Field(discriminator="type")]
 
 
 class CircuitEntry(Model):

@@ -1,12 +1,13 @@
 """A checked site file as the domain's Wiring."""
 
 from collections.abc import Mapping
+from typing import Final, Literal
 
 from hems.config.build_operator import build_operator_wiring
 from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry, HeatPumpTopics, MeterTopics, RelayTopics
 from hems.config.references import device_ids
 from hems.config.schema import Connection as ConnectionEntry
-from hems.config.schema import Dsmr, Http, ModbusTcp, Mqtt, Ocpp, SiteFile
+from hems.config.schema import Dsmr, Http, ModbusRtu, ModbusTcp, Mqtt, Ocpp, SiteFile
 from hems.domain.site import DeviceId, Site
 from hems.domain.wiring import (
     AggregatorWiring,
@@ -14,6 +15,7 @@ from hems.domain.wiring import (
     DeviceWiring,
     DsmrConnection,
     HttpConnection,
+    ModbusRtuConnection,
     ModbusTcpConnection,
     MqttConnection,
     MqttHeatPump,
@@ -23,6 +25,8 @@ from hems.domain.wiring import (
     SimulatedConnection,
     Wiring,
 )
+
+PARITY_LETTER: Final[Mapping[str, Literal["N", "E", "O"]]] = {"none": "N", "even": "E", "odd": "O"}
 
 
 def build_wiring(file: SiteFile, secret_by_name: Mapping[str, str], site: Site) -> Wiring:
@@ -48,6 +52,9 @@ def _connection(entry: ConnectionEntry, secret_by_name: Mapping[str, str]) -> Co
             return DsmrConnection(serial_port=port, host=host, tcp_port=tcp_port)
         case ModbusTcp(host=host, port=port, unit=unit):
             return ModbusTcpConnection(host=host, port=port, unit=unit)
+        case ModbusRtu(port=serial_port, baud=baud, parity=parity, stop_bits=stop_bits, unit=unit):
+            letter = PARITY_LETTER[parity]
+            return ModbusRtuConnection(port=serial_port, baud=baud, parity=letter, stop_bits=stop_bits, unit=unit)
         case Ocpp(identity=identity, password=password, listen=listen):
             return OcppConnection(identity=identity, password=secret_by_name[password.name], listen_port=listen)
         case Mqtt(url=url, user=user, password=password):

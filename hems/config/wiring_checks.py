@@ -6,7 +6,7 @@ from typing import Final
 from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
-from hems.config.schema import Dsmr, ModbusTcp, Mqtt, Ocpp, SiteFile
+from hems.config.schema import Dsmr, ModbusRtu, ModbusTcp, Mqtt, Ocpp, SiteFile
 from hems.config.topic_checks import check_topics
 from hems.config.tree import Path, Tree
 
@@ -15,10 +15,10 @@ PROFILES: Final = ("sunspec",)
 
 # Kind of a device: types of connection that it may have, the usual one first; a simulated one fits every kind.
 _POSSIBLE: Final = {
-    "grid_meter": ("dsmr", "modbus_tcp", "mqtt"),
-    "hybrid_inverter": ("modbus_tcp",),
-    "solar": ("modbus_tcp",),
-    "battery": ("modbus_tcp",),
+    "grid_meter": ("dsmr", "modbus_tcp", "modbus_rtu", "mqtt"),
+    "hybrid_inverter": ("modbus_tcp", "modbus_rtu"),
+    "solar": ("modbus_tcp", "modbus_rtu"),
+    "battery": ("modbus_tcp", "modbus_rtu"),
     "charger": ("ocpp",),
     "heat_pump": ("mqtt",),
 }
@@ -37,6 +37,7 @@ def check_wiring(file: SiteFile, tree: Tree) -> Iterator[Finding]:
     yield from _kinds(file, tree)
     yield from check_topics(file, tree)
     yield from _shared_addresses(file, tree)
+    yield from _shared_lines(file, tree)
     yield from _shared_connections(file, tree)
     yield from _aggregator(file, tree)
 
@@ -68,7 +69,7 @@ def _kinds(file: SiteFile, tree: Tree) -> Iterator[Finding]:
             advice = f"a {kind} needs a connection of type {' or '.join(possible)}"
             yield tree.error((*path, "connection"), message, advice)
             continue
-        yield from _profile(tree, path, device, is_modbus=isinstance(connection, ModbusTcp))
+        yield from _profile(tree, path, device, is_modbus=isinstance(connection, ModbusTcp | ModbusRtu))
         if isinstance(device, GridMeterEntry | HeatPumpEntry):
             yield from _topics(file, tree, path, device)
 
@@ -136,6 +137,9 @@ def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
             case ModbusTcp(host=host, port=port, unit=unit):
                 address: tuple[object, ...] = ("unit", host.lower(), port, unit)
                 key, what = "host", f"unit {unit} at {host}:{port} is already connected as"
+            case ModbusRtu(port=serial_port, unit=unit):
+                address = ("unit", serial_port, unit)
+                key, what = "unit", f"unit {unit} on this line is already connected as"
             case Ocpp(identity=identity):
                 address, key, what = ("identity", identity), "identity", f"{quoted(identity)} is already taken by"
             case Dsmr(port=str(port)):
@@ -145,8 +149,28 @@ def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
         first = first_by_address.setdefault(address, name)
         if first != name:
             line = tree.key_place(("connections", first)).line
-            advice = "another unit, or one connection too many" if key == "host" else "one of them is wrong"
+            advice = "another unit, or one connection too many" if key in ("host", "unit") else "one of them is wrong"
             yield tree.error(("connections", name, key), f"{what} {quoted(first)} on line {line}", advice)
+
+
+def _shared_lines(file: SiteFile, tree: Tree) -> Iterator[Finding]:
+    """An RS-485 line has one speed, and nothing but Modbus on it."""
+    first_by_port: dict[str, str] = {}
+    meter_ports = {each.port: name for name, each in file.connections.items() if isinstance(each, Dsmr)}
+    for name, connection in file.connections.items():
+        if not isinstance(connection, ModbusRtu):
+            continue
+        if (meter := meter_ports.get(connection.port)) is not None:
+            message = f"this port is the customer port of {quoted(meter)}"
+            yield tree.error(("connections", name, "port"), message, "one of them is wrong")
+        first = first_by_port.setdefault(connection.port, name)
+        wanted = file.connections[first]
+        assert isinstance(wanted, ModbusRtu)
+        line = tree.key_place(("connections", first)).line
+        for key in ("baud", "parity", "stop_bits"):
+            if getattr(connection, key) != getattr(wanted, key):
+                message = f"{quoted(first)} on line {line} is at the same port with {key} {getattr(wanted, key)}"
+                yield tree.error(("connections", name, key), message, "set both devices, and both entries, alike")
 
 
 def _shared_connections(file: SiteFile, tree: Tree) -> Iterator[Finding]:
@@ -154,7 +178,7 @@ def _shared_connections(file: SiteFile, tree: Tree) -> Iterator[Finding]:
     first_by_connection: dict[str, int] = {}
     for index, device in enumerate(file.devices):
         connection = file.connections[device.connection]
-        if not isinstance(connection, Ocpp | ModbusTcp) or connection.type not in _POSSIBLE[device.kind]:
+        if not isinstance(connection, Ocpp | ModbusTcp | ModbusRtu) or connection.type not in _POSSIBLE[device.kind]:
             continue
         earlier = first_by_connection.setdefault(device.connection, index)
         if earlier != index:

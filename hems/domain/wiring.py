@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
 
 from hems.domain.operator import Way
 from hems.domain.site import DeviceId
@@ -27,6 +29,28 @@ class ModbusTcpConnection:
     host: str
     port: int = 502
     unit: int = 1
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return f"{self.host}:{self.port} unit {self.unit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusRtuConnection:
+    """One unit on an RS-485 line; units of one line share its link."""
+
+    port: str
+    baud: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: int = 1
+    unit: int = 1
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return f"{self.port} unit {self.unit}"
+
+
+ModbusConnection = ModbusTcpConnection | ModbusRtuConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +85,7 @@ class SimulatedConnection:
     """Nothing to reach: a house of ``hems simulate``."""
 
 
-Connection = (
-    DsmrConnection | ModbusTcpConnection | OcppConnection | MqttConnection | HttpConnection | SimulatedConnection
-)
+Connection = DsmrConnection | ModbusConnection | OcppConnection | MqttConnection | HttpConnection | SimulatedConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +146,44 @@ class AggregatorWiring:
     """What the aggregator calls this house: a pseudonym, never the address."""
 
 
+class RegisterType(StrEnum):
+    """What adjacent registers hold together."""
+
+    INT16 = "int16"
+    UINT16 = "uint16"
+    INT32 = "int32"
+    UINT32 = "uint32"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+
+    @property
+    def word_count(self) -> int:
+        """Registers of 16 bit."""
+        return int(self.value[-2:]) // 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """A value in a Modbus unit: a coil, an input, a bit of a register, or a number in one or more of them."""
+
+    function: int
+    """1 coil, 2 discrete input, 3 holding register, 4 input register."""
+    address: int
+    """On the wire, counted from 0."""
+    bit: int | None = None
+    """0 is the lowest."""
+    type: RegisterType = RegisterType.UINT16
+    scale: float = 1.0
+    """What one step is worth, in the house unit."""
+    word_order: Literal["big", "little"] = "big"
+
+    def __str__(self) -> str:
+        """Its name in the document."""
+        return f"fc {self.function} address {self.address}" + ("" if self.bit is None else f" bit {self.bit}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitContact:
     """A relay contact of the grid operator's, read by an input module."""
@@ -134,7 +194,7 @@ class LimitContact:
     free: str
     """What it tells otherwise; all else counts as limited."""
     limit_w: float
-    """What then holds [W]."""
+    """What then holds [W]; of a flag beside a value nothing of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +203,8 @@ class LimitSource:
 
     way: Way
     limit: MqttPoint | None = None
+    active: LimitContact | None = None
+    """A flag beside the limit: while it says otherwise, there is none."""
     contacts: tuple[LimitContact, ...] = ()
 
 
@@ -150,13 +212,18 @@ class LimitSource:
 class OperatorWiring:
     """How the grid operator tells his limits: over which broker, or by which box that is asked.
 
-    Of a box the points have no topic: its answer is one document.
+    Of a box the points have no topic: its answer is one document. That of a Modbus unit is made of its registers, each
+    under its name.
     """
 
     connection: str
     heartbeat_topic: str | None
     """None: every message is a sign of life."""
     sources: tuple[LimitSource, ...]
+    registers: tuple[Register, ...] = ()
+    """What is read of a Modbus unit."""
+    heartbeat: MqttPoint | None = None
+    """A value of the document that moves while the operator is there; None: every answer is a sign of life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,22 @@ async def modbus_serial(
         yield server
 
 
+Tables = Mapping[str, Mapping[int, int]]
+"""Of a unit: values by address in coils, inputs (discrete), holding and registers (input)."""
+
+
+@asynccontextmanager
+async def units(folder: Path, tables: Mapping[int, Tables], *, device: str | None = None) -> AsyncIterator[Server]:
+    """npm's modbus-serial with bits and registers of several units, on TCP or a serial line."""
+    need("node")
+    if not (MODULES / "modbus-serial").exists():
+        pytest.skip("tests/counterparts is not installed (npm ci)")
+    path = folder / "units.json"
+    path.write_text(json.dumps({"device": device, "units": tables}))
+    async with started("node", str(FOLDER.parent / "modbus" / "units_server.js"), str(path)) as server:
+        yield server
+
+
 def compiled(folder: Path) -> Path:
     """The libmodbus server."""
     need("gcc", "pkg-config")

@@ -15,6 +15,7 @@ from pymodbus.pdu import ModbusPDU
 
 from hems_drivers.modbus.frames import rtu_fault, tcp_fault
 from hems_drivers.modbus.request import (
+    READS_BITS,
     BrokenReplyError,
     ConnectionLostError,
     Endpoint,
@@ -110,7 +111,7 @@ class Connection:
             raise LinkDownError(f"{self.endpoint}: {_cannot_connect(self.endpoint)}")
 
     async def exchange(self, request: Request, *, timeout_s: float) -> tuple[int, ...]:
-        """Send a request and give the registers of its answer, none for a write; seconds are real ones.
+        """Send a request and give the registers, or bits, of its answer, none for a write; seconds are real ones.
 
         Raises:
             NoReplyError, ConnectionLostError, BrokenReplyError: nothing that arrives later can be trusted.
@@ -142,6 +143,8 @@ class Connection:
             raise refused(request, answer.exception_code)
         if request.words:
             return ()
+        if request.function in READS_BITS:
+            return tuple(int(bit) for bit in answer.bits[: request.count])  # the library fills up the last byte
         registers = tuple(answer.registers)
         if len(registers) != request.count:
             raise BrokenReplyError(f"{self.endpoint}: {request}: got {len(registers)} registers")
@@ -150,6 +153,10 @@ class Connection:
     async def _call(self, request: Request) -> ModbusPDU:
         client, unit, address = self._client, request.unit, request.address
         match request.function:
+            case Function.READ_COILS:
+                return await client.read_coils(address, count=request.count, device_id=unit)
+            case Function.READ_DISCRETE:
+                return await client.read_discrete_inputs(address, count=request.count, device_id=unit)
             case Function.READ_HOLDING:
                 return await client.read_holding_registers(address, count=request.count, device_id=unit)
             case Function.READ_INPUT:

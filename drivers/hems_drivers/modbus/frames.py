@@ -5,7 +5,9 @@ for, the answer to another function, and what arrives when nobody asked. On a se
 address nor its request: unit, function and length are all there is, so all of them are checked.
 """
 
-READS = (3, 4)
+READS = (1, 2, 3, 4)
+BITS = (1, 2)
+"""Functions that read eight values a byte."""
 EXCEPTION = 0x80
 MBAP_BYTES, CRC_BYTES = 6, 2
 
@@ -62,9 +64,11 @@ def _body_fault(body: bytes, asked: bytes) -> str | None:
     if body[1] != asked[1]:
         return f"it answers function {body[1]}, asked was {asked[1]}"
     if asked[1] in READS:
-        count = int.from_bytes(asked[4:6], "big")
-        if len(body) > 2 and body[2] != 2 * count:
-            return f"it sends {body[2]} bytes, asked were {2 * count} ({count} registers)"
+        wanted = _content_bytes(asked)
+        if len(body) > 2 and body[2] != wanted:
+            count = int.from_bytes(asked[4:6], "big")
+            what = "bits" if asked[1] in BITS else "registers"
+            return f"it sends {body[2]} bytes, asked were {wanted} ({count} {what})"
         return None
     echo = asked[2:6]
     if body[2:6] != echo[: len(body[2:6])]:
@@ -78,7 +82,13 @@ def _body_length(body: bytes, asked: bytes) -> int | None:
         return None
     if body[1] & EXCEPTION:
         return 3
-    return 3 + 2 * int.from_bytes(asked[4:6], "big") if asked[1] in READS else 6
+    return 3 + _content_bytes(asked) if asked[1] in READS else 6
+
+
+def _content_bytes(asked: bytes) -> int:
+    """Bytes of values in the answer to a read."""
+    count = int.from_bytes(asked[4:6], "big")
+    return (count + 7) // 8 if asked[1] in BITS else 2 * count
 
 
 def _surplus(received: bytes, length: int | None) -> str | None:

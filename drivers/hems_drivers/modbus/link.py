@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
 
+from hems.domain.wiring import ModbusConnection, ModbusRtuConnection, ModbusTcpConnection
 from hems.ports import Clock
 from hems_drivers.modbus.backoff import Backoff
 from hems_drivers.modbus.connection import Connection, opened
@@ -117,7 +118,7 @@ class Link:
         priority: Priority = Priority.FAST_POLL,
         on_connection: int | None = None,
     ) -> tuple[int, ...]:
-        """Registers from an address on the wire (counted from 0) on.
+        """Registers, or bits as 0 and 1, from an address on the wire (counted from 0) on.
 
         More than 100 come in several requests, between which they may change: what belongs together is read together.
 
@@ -281,6 +282,14 @@ class Links:
     def tcp(self, host: str, port: int = 502) -> Link:
         """The link of a device or gateway in the network."""
         return self.at(TcpEndpoint(host=host, port=port))
+
+    def of(self, connection: ModbusConnection) -> Link:
+        """The link that a connection of the site file needs."""
+        match connection:
+            case ModbusTcpConnection(host=host, port=tcp_port):
+                return self.tcp(host, tcp_port)
+            case ModbusRtuConnection(port=port, baud=baud, parity=parity, stop_bits=stop_bits):
+                return self.rtu(port, baud=baud, parity=parity, stop_bits=stop_bits)
 
     def rtu(self, port: str, *, baud: int = 9600, parity: str = "N", stop_bits: int = 1) -> Link:
         """The link of a serial line."""

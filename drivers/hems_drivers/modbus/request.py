@@ -7,8 +7,10 @@ from hems.domain.errors import OperatingError
 
 
 class Function(IntEnum):
-    """The four functions that devices of a house need."""
+    """The functions that devices of a house need."""
 
+    READ_COILS = 1
+    READ_DISCRETE = 2
     READ_HOLDING = 3
     READ_INPUT = 4
     WRITE_SINGLE = 6
@@ -29,6 +31,10 @@ class Request:
     def __str__(self) -> str:
         verb = "write" if self.words else "read"
         return f"unit {self.unit}, {verb} {self.count} from {self.address}"
+
+
+READS_BITS = (Function.READ_COILS, Function.READ_DISCRETE)
+"""What is read is one bit each, 0 or 1."""
 
 
 class Priority(IntEnum):
@@ -130,6 +136,11 @@ class RefusedError(LinkError):
     def unit_is_silent(self) -> bool:
         """Whether the gateway speaks for a unit that does not answer."""
         return self.code in (Refusal.GATEWAY_NO_PATH, Refusal.GATEWAY_NO_ANSWER)
+
+    @property
+    def unit_is_busy(self) -> bool:
+        """Whether it only says "later"."""
+        return self.code in (Refusal.ACKNOWLEDGE, Refusal.BUSY)
 
 
 def refused(request: Request, code: int) -> RefusedError:

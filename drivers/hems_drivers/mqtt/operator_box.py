@@ -61,6 +61,8 @@ class OperatorBox:
 
     def _takers(self, source: LimitSource) -> list[tuple[str, Callable[[MqttMessage], None]]]:
         found = [(each.state.topic, self._contact_taker(source.way, each)) for each in source.contacts]
+        if (flag := source.active) is not None:
+            found.append((flag.state.topic, self._contact_taker(source.way, flag)))
         if (point := source.limit) is not None:
             found.append((point.topic, lambda message: self._take_limit(source.way, point, message)))
         return found
@@ -93,6 +95,12 @@ class OperatorBox:
 
     def _wanted(self, source: LimitSource) -> LimitWrite | None:
         """The smallest limit that is known; None while a contact, or the limit, has not been heard."""
+        if (flag := source.active) is not None:
+            said = self._known.get((source.way, flag.state))
+            if said is None:
+                return None
+            if said.limit_w is None:
+                return LimitWrite(limit_w=None)
         points = [each.state for each in source.contacts] + ([] if source.limit is None else [source.limit])
         known = [self._known.get((source.way, point)) for point in points]
         if any(each is None for each in known):

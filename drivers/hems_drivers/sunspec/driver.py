@@ -9,7 +9,7 @@ from hems.domain.command import BatteryPower, BatteryReleased, Command, Producti
 from hems.domain.errors import OperatingError
 from hems.domain.reading import Quality, Reading
 from hems.domain.site import Battery, DeviceId, GridMeter, PvPlant
-from hems.domain.wiring import ModbusTcpConnection
+from hems.domain.wiring import ModbusConnection
 from hems.ports import Answer, Clock, Outcome, Report
 from hems_drivers.lease import WriteGate, is_urgent
 from hems_drivers.modbus.link import Link, Links
@@ -257,7 +257,7 @@ def _rejected(detail: str) -> Answer:
 
 
 def sunspec_driver(
-    connection: ModbusTcpConnection,
+    connection: ModbusConnection,
     *,
     meter: GridMeter | None,
     pv: PvPlant | None,
@@ -268,10 +268,10 @@ def sunspec_driver(
 ) -> SunSpecDriver:
     """A driver for what the site file has at one connection; a reading every ``period_s`` [house s]."""
     return SunSpecDriver(
-        name=f"{connection.host}:{connection.port} unit {connection.unit}",
+        name=str(connection),
         unit=connection.unit,
         roles=Roles(meter=meter, pv=pv, battery=battery),
-        link=links.tcp(connection.host, connection.port),
+        link=links.of(connection),
         clock=clock,
         period_s=period_s,
     )

@@ -1,8 +1,8 @@
-/* Holding registers behind libmodbus: a Modbus stack that shares nothing with ours.
+/* Registers and bits behind libmodbus: a Modbus stack that shares nothing with ours.
  *
  * modbus_server IMAGE START           TCP on a free port of 127.0.0.1, which it says
  * modbus_server IMAGE START DEVICE    RTU, unit 1, 9600 8N1
- * IMAGE holds registers, big-endian. Says the bytes of each write from the unit number on.
+ * IMAGE holds holding registers, big-endian; input registers are the same, coils and inputs their lowest bits. Says the bytes of each write from the unit number on.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,8 +38,12 @@ int main(int argc, char **argv) {
     static uint8_t bytes[131072];
     size_t count = fread(bytes, 2, 65536, image);
     fclose(image);
-    modbus_mapping_t *map = modbus_mapping_new_start_address(0, 0, 0, 0, atoi(argv[2]), count, 0, 0);
-    for (size_t i = 0; i < count; i++) map->tab_registers[i] = bytes[2 * i] << 8 | bytes[2 * i + 1];
+    int start = atoi(argv[2]);
+    modbus_mapping_t *map = modbus_mapping_new_start_address(start, count, start, count, start, count, start, count);
+    for (size_t i = 0; i < count; i++) {
+        map->tab_registers[i] = map->tab_input_registers[i] = bytes[2 * i] << 8 | bytes[2 * i + 1];
+        map->tab_bits[i] = map->tab_input_bits[i] = bytes[2 * i + 1] & 1;
+    }
 
     if (argc > 3) {
         modbus_t *bus = modbus_new_rtu(argv[3], 9600, 'N', 8, 1);
