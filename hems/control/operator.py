@@ -143,7 +143,8 @@ def passed(line: OperatorLine, mono_s: float) -> OperatorLine:
     """The machine at a later second: what was due in between, in its order."""
     while (due := _due(line)) is not None and due[0] <= mono_s:
         line = _moved(line, due[1], due[0])
-    if line.state is LimitState.INIT and line.ends_mono_s is not None and line.ends_mono_s <= mono_s:
+    if line.ends_mono_s is not None and line.ends_mono_s <= mono_s:
+        # The limit of before a restart; while limited, its end was a step above.
         line = replace(line, written_w=None, ends_mono_s=None)
     return line
 

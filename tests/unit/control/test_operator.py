@@ -127,6 +127,20 @@ def test_what_is_no_duration_is_refused(duration_s: float) -> None:
     assert write(line, LimitWrite(limit_w=1.0, duration_s=duration_s), 1_001.0) == (line, Refusal.NOT_A_DURATION)
 
 
+def test_the_greatest_limit_is_ten_megawatts() -> None:
+    line = heartbeat(in_state(FREE), 1_001.0)
+    assert write(line, LimitWrite(limit_w=1e7), 1_001.0)[0].limit_w == 1e7
+    assert write(line, LimitWrite(limit_w=1e7 + 0.5), 1_001.0) == (line, Refusal.NOT_A_LIMIT)
+
+
+def test_a_limit_holds_to_its_end() -> None:
+    line = word(in_state(FREE), LimitWrite(limit_w=2_000.0, duration_s=30.0), 1_001.0)
+    assert passed(line, 1_030.9).limit_w == 2_000.0
+    assert passed(line, 1_031.0).limit_w is None
+    brief = word(in_state(FREE), LimitWrite(limit_w=2_000.0, duration_s=0.5), 1_001.0)
+    assert passed(brief, 1_001.5).limit_w is None
+
+
 def test_a_duration_of_zero_is_no_duration() -> None:
     line = word(in_state(FREE), LimitWrite(limit_w=3_000.0, duration_s=0.0), 1_001.0)
     assert beating(line, 5_000.0).state is HELD
@@ -139,6 +153,48 @@ def test_who_was_not_heard_for_a_minute_takes_no_control(state: LimitState) -> N
     heard = heartbeat(line, 1_010.0)
     assert write(heard, LIMIT, 1_071.0)[1] is Refusal.NO_HEARTBEAT
     assert write(heard, LIMIT, 1_070.0)[0].state is HELD
+
+
+@pytest.mark.parametrize("state", [FREE, HELD])
+def test_who_was_silent_for_too_long_is_not_in_control_whenever_it_is_noticed(state: LimitState) -> None:
+    """Nothing looked at the line in between: the word itself finds the silence."""
+    line = in_state(state)
+    assert write(line, LIMIT, 1_119.0)[1] is None
+    assert write(line, LIMIT, 1_120.0)[1] is Refusal.NO_HEARTBEAT
+    late = heartbeat(line, 1_130.0)
+    assert (late.state, late.entered_mono_s, late.awaiting_mono_s) == (SAFE, 1_120.0, 1_130.0)
+    again = heartbeat(late, 1_190.0)
+    assert (again.heard_mono_s, again.awaiting_mono_s) == (1_190.0, 1_130.0)
+
+
+@pytest.mark.parametrize("state", [INIT, FREE, HELD, LONE])
+def test_a_heartbeat_awaits_a_write_in_the_failsafe_only(state: LimitState) -> None:
+    assert heartbeat(in_state(state), 1_010.0) == replace(in_state(state), heard_mono_s=1_010.0)
+
+
+def test_a_renewed_limit_is_no_new_state() -> None:
+    assert word(in_state(HELD), LIMIT, 1_010.0).entered_mono_s == 1_000.0
+    assert word(in_state(FREE), LIMIT, 1_010.0).entered_mono_s == 1_010.0
+
+
+def test_nothing_is_left_of_a_limit_that_is_over() -> None:
+    line = word(in_state(FREE), LimitWrite(limit_w=2_000.0, duration_s=300.0), 1_001.0)
+    for after in (word(line, RELEASE, 1_010.0), passed(line, 1_121.0), passed(beating(line, 1_301.0), 1_301.0)):
+        assert (after.written_w, after.ends_mono_s) == (None, None)
+
+
+def test_who_took_control_and_fell_silent_again_has_the_whole_failsafe() -> None:
+    """The heartbeat that ended the first silence must not end the second one."""
+    line = word(heartbeat(in_state(SAFE), 1_010.0), LIMIT, 1_015.0)
+    silent = passed(line, 1_135.0)
+    assert (silent.state, silent.awaiting_mono_s) == (SAFE, None)
+    assert passed(line, 1_135.0 + 7_199.0).state is SAFE
+
+
+def test_an_end_without_a_limit_is_nothing() -> None:
+    assert start(CONTROL, 0.0, left_s=60.0) == start(CONTROL, 0.0)
+    ended = passed(start(CONTROL, 0.0, kept_w=3_000.0, left_s=60.0), 60.0)
+    assert ended == start(CONTROL, 0.0)
 
 
 def test_a_limit_goes_on_after_a_restart_where_it_is_the_tighter_one() -> None:
