@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,9 +97,12 @@ def test_exactly_the_bounds_that_moved_the_power_are_named(found: list[Bound], w
     assert [each.limit_w for each in limited] == moved_to_w
 
 
-def test_less_than_a_watt_is_not_a_limit() -> None:
-    bound = Bound(authority=Authority.FUSE, rule=LimitRule.MAIN_FUSE, range=PowerRange(lower_w=0.0, upper_w=999.5))
-    assert settle([bound], 1_000.0) == (999.5, ())
+@pytest.mark.parametrize(("upper_w", "rules"), [(999.5, []), (999.0, []), (998.9, [LimitRule.MAIN_FUSE])])
+def test_up_to_a_watt_is_not_a_limit(upper_w: float, rules: list[LimitRule]) -> None:
+    bound = Bound(authority=Authority.FUSE, rule=LimitRule.MAIN_FUSE, range=PowerRange(lower_w=0.0, upper_w=upper_w))
+    power_w, limited = settle([bound], 1_000.0)
+    assert power_w == upper_w
+    assert [each.rule for each in limited] == rules
 
 
 def test_without_a_bound_everything_is_left() -> None:
