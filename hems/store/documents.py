@@ -7,6 +7,7 @@ an unreadable file in up to 58 % of 300 kills. Here a document is replaced as a 
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -89,7 +90,8 @@ class AtomicStorage(Storage):
         self._files.rename(fresh, self._path)
 
     def _load(self) -> None:
-        names_in(self._files, self._path.rpartition("/")[0], self._findings)
+        with suppress(OSError):  # only a file in the place of the folder is looked for
+            names_in(self._files, self._path.rpartition("/")[0], self._findings)
         fresh = f"{self._path}.new"
         if self._take(self._path):
             self._check_previous()

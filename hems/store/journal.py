@@ -125,6 +125,8 @@ class EpisodeJournal:
             # A clock set back goes on in the newest day: names sort in the order of writing.
             day = max(day, _day(last))
             number = int(last[11:14]) + 1 if _day(last) == day else 1
+        while self._files.size(f"{self._folder}/{day.isoformat()}-{number:03}.jsonl") is not None:
+            number += 1  # the folder could not be read when it was opened: what is in it is left alone
         name = f"{day.isoformat()}-{number:03}.jsonl"
         self._files.write(f"{self._folder}/{name}", b"")
         self._files.sync(f"{self._folder}/{name}")

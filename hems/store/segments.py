@@ -130,7 +130,8 @@ class SegmentLog:
         for name in names_in(self._files, self._folder, self._findings):
             path = f"{self._folder}/{name}"
             if name.endswith(".new"):
-                self._files.remove(path)
+                with suppress(OSError):  # a disk that takes nothing now: it is written over, or goes at the next start
+                    self._files.remove(path)
                 continue
             match = NAME.fullmatch(name)
             if match is None:
@@ -170,6 +171,8 @@ class SegmentLog:
             self._files.truncate(self.path(last), self._end)  # what was reserved is given back
             self._sizes[last] = self._end
         number = self._number_max + 1
+        while self._files.size(self.path(number)) is not None:
+            number += 1  # the folder could not be read when it was opened: what is in it is left alone
         path = self.path(number)
         size = max(self._reserve_bytes, bytes_needed)
         try:

@@ -1,139 +1,22 @@
 """Power fails, or the disk does, at every single operation of every store; what was called durable is there.
 
-The disk in memory says in its own words what it injects and what it must not inject.
+Many more images: ``python -m tests.store.cuts --images 10000``.
 """
 
 import errno
-from collections import Counter
-from collections.abc import Callable
+import subprocess
+import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from hems.domain.override import ChargeNow
 from hems.ports import Files
-from hems.store.documents import Documents
-from hems.store.findings import Finding, Findings
-from tests.support.crash_files import PLAIN, CrashFiles, PowerCut, Survival
-from tests.support.stores import (
-    FOREVER_AT,
-    START_AT,
-    StillClock,
-    chunk,
-    episode,
-    journal,
-    minute,
-    outbox,
-    override,
-    telemetry_log,
-)
+from hems.store.findings import Findings
+from tests.store.cuts.cases import CASES, PATTERNS, Case, cut_at, explained, operations_of, run_to_end
+from tests.support.crash_files import CrashFiles, PowerCut, Survival
 
-PATTERNS = [(how, 0) for how in PLAIN] + [(Survival.CHANCE, seed) for seed in range(4)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Writes numbers to a store and notes which were called durable; says which of those are not there."""
-
-    write: Callable[[Files, list[int]], None]
-    lost: Callable[[Files, list[int], Findings], list[int]]
-
-
-def write_documents(files: Files, durable: list[int]) -> None:
-    documents = Documents.open(files, "overrides", kind=ChargeNow, findings=Findings())
-    for number in range(6):
-        kept = documents.put(f"k{number % 2}", override(number, padding=number * 701 % 1_500))
-        durable += [number] if kept else []
-
-
-def lost_documents(files: Files, durable: list[int], findings: Findings) -> list[int]:
-    documents = Documents.open(files, "overrides", kind=ChargeNow, findings=findings)
-    lost = []
-    for key in (0, 1):
-        newest = max((number for number in durable if number % 2 == key), default=None)
-        value = documents.get(f"k{key}")
-        assert value is None or value == override(int(value.id), padding=int(value.id) * 701 % 1_500)
-        if newest is not None and (value is None or int(value.id) < newest):
-            lost.append(newest)
-    return lost
-
-
-def write_telemetry(files: Files, durable: list[int]) -> None:
-    log = telemetry_log(files, Findings())
-    for number in range(20):
-        kept = log.append_chunk(chunk(number))
-        durable += [number] if kept else []
-
-
-def lost_telemetry(files: Files, durable: list[int], findings: Findings) -> list[int]:
-    chunks = list(telemetry_log(files, findings).read(START_AT, FOREVER_AT))
-    found = Counter(int(each.values["n"][0] or 0) for each in chunks)
-    assert all(each.values == chunk(number).values for each, number in zip(chunks, sorted(found), strict=True))
-    return [number for number in durable if found[number] != 1]
-
-
-def write_outbox(files: Files, durable: list[int]) -> None:
-    """Every third round the receiver takes two and says so; what it has is negative in the list."""
-    clock = StillClock()
-    store = outbox(files, Findings(), clock)
-    for number in range(1, 28):
-        clock.mono_s += 20.0
-        if store.append(minute(number)):
-            durable.append(number)
-        if number % 3 == 0:
-            for each in store.pending(2):
-                durable.append(-each.seq)
-                store.acknowledge(each)
-    store.close()
-
-
-def lost_outbox(files: Files, durable: list[int], findings: Findings) -> list[int]:
-    kept = outbox(files, findings, StillClock()).pending(1_000)
-    assert all(each == minute(each.seq) for each in kept)
-    there = {each.seq for each in kept} | {-number for number in durable if number < 0}
-    return [number for number in durable if number > 0 and number not in there]
-
-
-def write_episodes(files: Files, durable: list[int]) -> None:
-    log = journal(files, Findings())
-    for number in range(0, 16, 2):
-        if log.append([episode(number), episode(number + 1)]):
-            durable += [number, number + 1]
-
-
-def lost_episodes(files: Files, durable: list[int], findings: Findings) -> list[int]:
-    found = list(journal(files, findings).read(START_AT, FOREVER_AT))
-    numbers = Counter(int(each.summary.energy_wh or 0) for each in found)
-    assert all(each == episode(int(each.summary.energy_wh or 0)) for each in found)
-    return [number for number in durable if numbers[number] != 1]
-
-
-def explained(finding: Finding) -> bool:
-    """Torn ends are cut; of two lines that were not durable yet the second one alone may have reached the disk."""
-    return "cut off" in finding.text or ("damaged and left out" in finding.text and "episodes" in finding.place)
-
-
-CASES = {
-    "documents": Case(write=write_documents, lost=lost_documents),
-    "telemetry": Case(write=write_telemetry, lost=lost_telemetry),
-    "outbox": Case(write=write_outbox, lost=lost_outbox),
-    "episodes": Case(write=write_episodes, lost=lost_episodes),
-}
-
-
-def operations_of(case: Case) -> int:
-    files = CrashFiles()
-    case.write(files, [])
-    return files.operations
-
-
-def cut_at(case: Case, stop_at: int, *, seed: int = 0) -> tuple[CrashFiles, list[int]]:
-    files = CrashFiles(stop_at=stop_at, seed=seed)
-    durable: list[int] = []
-    with pytest.raises(PowerCut):
-        case.write(files, durable)
-    return files, durable
+ROOT = Path(__file__).parents[2]
 
 
 def assert_nothing_lost(case: Case, files: Files, durable: list[int], where: str) -> None:
@@ -148,7 +31,8 @@ def test_a_power_cut_at_any_operation_loses_nothing_durable(name: str):
     case = CASES[name]
     for stop_at in range(1, operations_of(case) + 1):
         for how, seed in PATTERNS:
-            files, durable = cut_at(case, stop_at, seed=seed)
+            files = CrashFiles(stop_at=stop_at, seed=seed)
+            durable = cut_at(case, files)
             assert_nothing_lost(
                 case, files.after_power_cut(how, seed=seed), durable, f"{files.done[-1]}, {how}, {seed}"
             )
@@ -159,7 +43,8 @@ def test_power_that_fails_again_while_a_store_is_opened_loses_nothing_either(nam
     case = CASES[name]
     for stop_at in range(1, operations_of(case) + 1, 2):
         for again_at in (1, 2, 3):
-            files, durable = cut_at(case, stop_at, seed=stop_at)
+            files = CrashFiles(stop_at=stop_at, seed=stop_at)
+            durable = cut_at(case, files)
             found = files.after_power_cut(Survival.CHANCE, seed=stop_at)
             found.stop_at = again_at
             with suppress(PowerCut):  # some recover in fewer operations
@@ -168,22 +53,67 @@ def test_power_that_fails_again_while_a_store_is_opened_loses_nothing_either(nam
             assert_nothing_lost(case, left, durable, f"{files.done[-1]}, then {found.done[-1:]}")
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=["full", "input/output error"])
+@pytest.mark.parametrize("lasting", [1, 4])
+@pytest.mark.parametrize(
+    "code", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=["full", "input/output error", "read-only"]
+)
 @pytest.mark.parametrize("name", CASES)
-def test_an_operation_that_fails_is_no_reason_to_stop_and_nothing_is_missing_in_the_end(name: str, code: int):
+def test_an_operation_that_fails_is_no_reason_to_stop_and_nothing_is_missing_in_the_end(
+    name: str, code: int, lasting: int
+):
     """The next write that works takes with it what was not durable, so that all of it is there."""
     case = CASES[name]
-    everything = run_to_end(case, CrashFiles())
-    early = [number for number in everything if 0 < number < max(everything) - 2]
+    everything = [number for number in run_to_end(case, CrashFiles()) if number > 0]
     for stop_at in range(1, operations_of(case) + 1):
         for seed in range(2):
-            files = CrashFiles(stop_at=stop_at, error=code, seed=seed)
+            files = CrashFiles(stop_at=stop_at, error=code, lasting=lasting, seed=seed)
             durable = run_to_end(case, files)
             assert_nothing_lost(case, files.after_power_cut(Survival.NOTHING), durable, files.done[stop_at - 1])
-            assert case.lost(files, [*durable, *early], Findings()) == [], files.done[stop_at - 1]
+            if max(durable, default=0) == max(everything):
+                assert case.lost(files, [*durable, *everything], Findings()) == [], files.done[stop_at - 1]
 
 
-def run_to_end(case: Case, files: Files) -> list[int]:
-    durable: list[int] = []
-    case.write(files, durable)
-    return durable
+@pytest.mark.parametrize("code", [errno.EIO, errno.EROFS], ids=["input/output error", "read-only"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_disk_that_fails_while_a_store_is_opened_costs_nothing_that_it_has(name: str, code: int):
+    """After a power cut, so that there are torn ends and half-made files; then something is added."""
+    case = CASES[name]
+    for stop_at in range(1, operations_of(case) + 1):
+        for lasting in (1, 2, 50):
+            files = CrashFiles(stop_at=stop_at, seed=stop_at)
+            durable = cut_at(case, files)
+            found = files.after_power_cut(Survival.CHANCE, seed=stop_at)
+            found.fail(code, stop_at=1, lasting=lasting)
+            durable += [99] if case.add(found, 99) else []
+            left = found.after_power_cut(Survival.NOTHING)
+            assert_nothing_lost(case, left, durable, f"{files.done[-1]}, then {found.done[:lasting]}")
+
+
+class BlindFiles(CrashFiles):
+    """Folders cannot be listed while it is ``blind``."""
+
+    blind = False
+
+    def names(self, folder: str) -> list[str]:
+        if self.blind:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().names(folder)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_folder_that_cannot_be_listed_once_costs_nothing_that_is_in_it(name: str):
+    case, files = CASES[name], BlindFiles()
+    durable = run_to_end(case, files)
+    files.blind = True
+    durable += [99] if case.add(files, 99) else []
+    files.blind = False
+    assert_nothing_lost(case, files, durable, name)
+
+
+@pytest.mark.parametrize(("variant", "code"), [("ours", 0), ("unsynced", 1)])
+def test_the_long_run_counts_images_of_each_store_and_finds_one_that_does_not_sync(variant: str, code: int):
+    command = [sys.executable, "-m", "tests.store.cuts", "--images", "60", "--seed", "4", "--variant", variant]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    for name in (*CASES, "history"):
+        assert f"{name}: 60 images" in done.stdout

@@ -11,8 +11,9 @@ What it injects, as a power cut between or inside two operations:
 * a rename cut short has happened or not, never both, and one that returned is durable (the port promises it);
 * a rename of content that was never synced keeps the name and may lose the content.
 
-And as errors: any operation may raise ENOSPC or EIO; a write or append that does has left a part behind, and a sync
-that does may have lost what it should have kept (Linux drops dirty pages after a failed write-back).
+And as errors: any operation, and some after it, may raise ENOSPC, EIO or EROFS; a write or append that does has left a
+part behind, and a sync that does may have lost what it should have kept (Linux drops dirty pages after a failed
+write-back). A disk that has become read-only changes nothing.
 
 What it must not inject: damage to synced bytes that nobody touched since (that is a broken disk, not a power cut), one
 file's content in another, names that nobody ever used, a sync that lied, an operation reordered behind a later sync of
@@ -20,6 +21,7 @@ the same file. A program that survives those would need checksums and copies; ou
 """
 
 import errno
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -116,18 +118,26 @@ class CrashFiles:
     Args:
         stop_at: which operation (1 is the first, reading not counted) does not come to its end; None: all do.
         error: raise this errno there instead of losing power, and go on.
+        lasting: so many operations in a row raise it.
         seed: of everything that is left to chance.
     """
 
-    def __init__(self, *, stop_at: int | None = None, error: int | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, *, stop_at: int | None = None, error: int | None = None, lasting: int = 1, seed: int = 0
+    ) -> None:
         self.stop_at = stop_at
         self.operations = 0
         self.done: list[str] = []
         """Names of the operations, for a test that wants to know where it is."""
         self._error = error
+        self._lasting = lasting
         self._chance = random.Random(seed)
         self._durable_names: dict[str, _Inode] = {}
         self._names: dict[str, _Inode] = {}
+
+    def fail(self, error: int, *, stop_at: int, lasting: int) -> None:
+        """From operation ``stop_at`` on, so many raise this errno."""
+        self.stop_at, self._error, self._lasting = stop_at, error, lasting
 
     def read(self, path: str) -> bytes | None:
         inode = self._names.get(path)
@@ -273,11 +283,13 @@ class CrashFiles:
     ) -> None:
         self.operations += 1
         self.done.append(f"{name} {path}")
-        if self.operations != self.stop_at:
+        stop_at = self.operations + 1 if self.stop_at is None else self.stop_at
+        if not stop_at <= self.operations < stop_at + (1 if self._error is None else self._lasting):
             apply()
         elif self._error is not None:
-            on_error()
-            raise OSError(self._error, "No space left on device" if self._error == errno.ENOSPC else "I/O error")
+            if self._error != errno.EROFS:
+                on_error()
+            raise OSError(self._error, os.strerror(self._error))
         else:
             # The operation under way was begun: half of the time the disk has seen it, durable or not as ever.
             if name not in ("sync", "sync_content") and self._chance.random() < 0.5:

@@ -76,10 +76,12 @@ class _RecordingFile(apsw.VFSFile):
         super().xSync(flags)
 
 
-def left_after(steps: list[Step], pattern: Pattern, chance: random.Random) -> dict[str, bytes]:
-    """Files as the next start may find them."""
-    durable: dict[str, bytes] = {}
-    live: dict[str, bytes] = {}
+def left_after(
+    steps: list[Step], pattern: Pattern, chance: random.Random, *, before: dict[str, bytes] | None = None
+) -> dict[str, bytes]:
+    """Files as the next start may find them; ``before`` is what was durable when the recording began."""
+    durable = dict(before or {})
+    live = dict(durable)
     for step in steps:
         content = live.get(step.name, b"")
         if step.deleted:

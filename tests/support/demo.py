@@ -71,7 +71,22 @@ class RunningDemo:
 
 @contextmanager
 def running_demo(*arguments: str, state_dir: Path | None = None, live_within_s: float = 60.0) -> Iterator[RunningDemo]:
-    """Start ``hems demo`` on a free port, and end it with Ctrl-C."""
+    """Start ``hems demo`` on a free port, wait until its page answers, and end it with Ctrl-C."""
+    with starting_demo(*arguments, state_dir=state_dir) as demo:
+
+        def find(pattern: re.Pattern[str]) -> str | None:
+            if demo.process.poll() is not None:
+                raise AssertionError("the demo ended:\n" + "\n".join(demo.lines))
+            return next((found.group(1) for line in demo.lines if (found := pattern.search(line))), None)
+
+        demo.url = demo.until(lambda: find(LIVE), within_s=live_within_s, what="a live page")
+        demo.broker_port = int(demo.until(lambda: find(BROKER), within_s=5, what="a broker"))
+        yield demo
+
+
+@contextmanager
+def starting_demo(*arguments: str, state_dir: Path | None = None) -> Iterator[RunningDemo]:
+    """As :func:`running_demo`, without waiting for anything."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -94,14 +109,7 @@ def running_demo(*arguments: str, state_dir: Path | None = None, live_within_s: 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
 
-    def find(pattern: re.Pattern[str]) -> str | None:
-        if process.poll() is not None:
-            raise AssertionError("the demo ended:\n" + "\n".join(demo.lines))
-        return next((found.group(1) for line in demo.lines if (found := pattern.search(line))), None)
-
     try:
-        demo.url = demo.until(lambda: find(LIVE), within_s=live_within_s, what="a live page")
-        demo.broker_port = int(demo.until(lambda: find(BROKER), within_s=5, what="a broker"))
         yield demo
     finally:
         stop(process)

@@ -7,6 +7,7 @@ from pathlib import Path
 from hems.domain.command import Authority
 from hems.domain.decision import DecisionEpisode, Summary
 from hems.domain.flex import TelemetryMinute
+from hems.domain.operator import KeptLimit
 from hems.domain.override import ChargeNow
 from hems.domain.reasons import Waits
 from hems.domain.site import DeviceId
@@ -49,6 +50,10 @@ def override(number: int, *, padding: int = 0) -> ChargeNow:
     return ChargeNow(
         id=str(number), device_id=CHARGER, asked_at=START_AT, until_at=FOREVER_AT, by="somebody" + "x" * padding
     )
+
+
+def kept_limit(number: int) -> KeptLimit:
+    return KeptLimit(limit_w=float(number), until_at=None if number % 2 else FOREVER_AT)
 
 
 def chunk(number: int) -> Chunk:
@@ -106,6 +111,7 @@ class Stores:
     findings: Findings
     clock: StillClock
     overrides: Documents[ChargeNow]
+    limits: Documents[KeptLimit]
     telemetry: TelemetryLog
     outbox: SegmentOutbox
     episodes: EpisodeJournal
@@ -118,6 +124,7 @@ class Stores:
             findings=findings,
             clock=clock,
             overrides=Documents.open(files, "overrides", kind=ChargeNow, findings=findings),
+            limits=Documents.open(files, "operator-limits", kind=KeptLimit, findings=findings),
             telemetry=telemetry_log(files, findings),
             outbox=outbox(files, findings, clock),
             episodes=journal(files, findings),

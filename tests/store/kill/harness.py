@@ -21,9 +21,10 @@ from pathlib import Path
 from tinydb import TinyDB, where
 from tinydb.storages import JSONStorage
 
-from tests.support.stores import FOREVER_AT, START_AT, Stores, chunk, episode, minute, override, slot_value
+from tests.support.stores import FOREVER_AT, START_AT, Stores, chunk, episode, kept_limit, minute, override, slot_value
 
 KEYS = 5
+WAYS = ("consumption", "production")
 LIFE_MAX_S = 0.12
 OPENING_RATIO = 0.2
 """Kills whose moment counts from the start, so that many hit the opening; for others it counts from the first word."""
@@ -64,13 +65,15 @@ def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random) ->
     number = first
     while True:
         number += 1
-        kind = chance.choice(("document", "telemetry", "outbox", "outbox", "consumed", "episode", "history"))
+        kind = chance.choice(("document", "limit", "telemetry", "outbox", "outbox", "consumed", "episode", "history"))
         stores.clock.mono_s += 20.0
         done = False
         match kind:
             case "document":
                 value = override(number, padding=chance.randrange(4_000))
                 done = stores.overrides.put(f"k{number % KEYS}", value)
+            case "limit":
+                done = stores.limits.put(WAYS[number % 2], kept_limit(number))
             case "telemetry":
                 done = stores.telemetry.append_chunk(chunk(number))
             case "outbox":
@@ -97,6 +100,11 @@ def lost_in_stores(folder: Path, told: dict[str, set[int]]) -> list[str]:
             value = stores.overrides.get(f"k{key}")
             if newest is not None and (value is None or int(value.id) < newest):
                 lost.append(f"document {key}: {newest}, found {value and value.id}")
+        for at, way in enumerate(WAYS):
+            newest = max((number for number in told["limit"] if number % 2 == at), default=None)
+            limit = stores.limits.get(way)
+            if newest is not None and (limit is None or limit.limit_w < newest):
+                lost.append(f"limit {way}: {newest}, found {limit and limit.limit_w}")
         found = Counter(int(each.values["n"][0] or 0) for each in stores.telemetry.read(START_AT, FOREVER_AT))
         lost += [f"telemetry {number}" for number in told["telemetry"] if found[number] != 1]
         kept = {each.seq for each in stores.outbox.pending(1_000_000)} | told["consumed"]
