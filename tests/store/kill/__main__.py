@@ -1,4 +1,4 @@
-"""``python -m tests.store.kill --kills 500 --seed 1``; seeds add up: figures as JSON; exit 1 if anything was lost or unreadable."""
+"""``python -m tests.store.kill --kills 500 --seed 1``; seeds add up: figures as JSON; exit 1 if any record was lost."""
 
 import argparse
 import sys
