@@ -12,10 +12,10 @@ something moves it stays, unless no explanation but the house itself is left.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hems.control.state import ControlState, Drawn
-from hems.domain.power import PhaseValues, spread
+from hems.domain.power import Phase, PhaseValues, spread
 from hems.domain.site import Charger, Controllable, DeviceId, PvPlant
 from hems.domain.time import Now
 
@@ -62,14 +62,10 @@ def drawn_lately(
         if (phase_w := present_w.get(device.id)) is None:
             continue
         response_s = SELDOM_RESPONSE_S if now.mono_s - read_mono_s[device.id] > SELDOM_S else RESPONSE_S
-        kept = [
-            each
-            for each in state.drawn_lately.get(device.id, ())
-            if (now.mono_s - each.mono_s < response_s if each.told else each.mono_s >= oldest_s)
-        ]
-        if (told := _new_command(state, device, phase_w, response_s, now)) is not None:
-            kept.append(told)
-        found[device.id] = (*kept, Drawn(mono_s=now.mono_s, phase_w=phase_w))
+        before = state.drawn_lately.get(device.id, ())
+        measured = [each for each in before if each.told_at_w is None and each.mono_s >= oldest_s]
+        told = _told(state, device, phase_w, response_s, now)
+        found[device.id] = (*measured, *told, Drawn(mono_s=now.mono_s, phase_w=phase_w))
     return found
 
 
@@ -109,19 +105,40 @@ def nearest_phases(
     )
 
 
-def _new_command(
+def _told(
     state: ControlState, device: Controllable, present_w: PhaseValues, response_s: float, now: Now
-) -> Drawn | None:
-    """What a device was told at the tick before, if it should still be on its way there."""
+) -> list[Drawn]:
+    """What a device was told lately and may be on its way to.
+
+    Its time runs since it was first told so without moving: a full car that is told more each second draws no more in
+    any of them, and a kettle beside it is not its doing (seen with the ramp after a grid outage: a charger was given
+    16 A beside 10 A of the house on 25 A). Then one entry remains that remembers since when, with what is measured.
+    """
+    entries = [each for each in state.drawn_lately.get(device.id, ()) if each.told_at_w is not None]
+    alive = [each for each in entries if now.mono_s - each.mono_s < response_s]
     told_w, told_mono_s = state.told_power_w.get(device.id), state.ticked_mono_s
     if told_w is None or told_mono_s is None or isinstance(device, PvPlant):
-        return None
-    if now.mono_s - told_mono_s >= response_s or abs(told_w - present_w.total) < STEP_W:
-        return None
-    entries = state.drawn_lately.get(device.id, ())
-    if any(each.told and abs(each.phase_w.total - told_w) < STEP_W for each in entries):
-        return None  # told before: its time runs since then
+        return alive
+    present_total_w = present_w.total
+    if abs(told_w - present_total_w) < STEP_W:
+        return alive
+    unmoved = [each for each in entries if _stands_still(each, present_total_w)]
+    since = min(unmoved, key=lambda each: each.mono_s, default=None)
+    if since is None:
+        since = Drawn(mono_s=told_mono_s, phase_w=present_w, told_at_w=present_total_w)
+    if now.mono_s - since.mono_s >= response_s:
+        return [*alive, replace(since, phase_w=present_w)]
+    if any(abs(each.phase_w.total - told_w) < STEP_W for each in alive):
+        return alive
+    return [*alive, replace(since, phase_w=spread(told_w, _phases_told(state, device)))]
+
+
+def _stands_still(told: Drawn, present_total_w: float) -> bool:
+    return told.told_at_w is not None and abs(present_total_w - told.told_at_w) < STEP_W
+
+
+def _phases_told(state: ControlState, device: Controllable) -> tuple[Phase, ...]:
     phases = device.phases
     if isinstance(device, Charger) and (memory := state.switches.get(device.id)) is not None and memory.phase_count:
         phases = device.wired_phases(memory.phase_count)
-    return Drawn(mono_s=told_mono_s, phase_w=spread(told_w, phases), told=True)
+    return phases

@@ -24,11 +24,12 @@ class HourHigh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """Power of one device at a moment, measured, or (``told``) asked for."""
+    """Power of one device: measured at a moment, or what it was told and may be on its way to since then."""
 
     mono_s: float
     phase_w: PhaseValues
-    told: bool = False
+    told_at_w: float | None = None
+    """What it drew when it was told; None: this is a measurement [W]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from hems.domain.problem import PlanningProblem
 from hems.domain.reading import Reading
 from hems.sim.chaos.houses import draw_house
 from hems.sim.chaos.outcome import Outcome
-from hems.sim.chaos.script import AROUND_THE_TICK, Injected, Script, in_order
+from hems.sim.chaos.script import AROUND_THE_TICK, Injected, Script, WorldFault, in_order
 from hems.sim.chaos.steps import run_steps
 from hems.sim.faults import Fault
 
@@ -44,7 +44,8 @@ def injections(draw: st.DrawFn) -> Injected:
         )
     fault = draw(st.sampled_from(AROUND_THE_TICK))
     amount = draw(st.sampled_from((0.0, 1_500.0, 4_200.0)))
-    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, amount=amount)
+    target = HOUSE.site.meter.id if fault is WorldFault.GRID_OUTAGE else None
+    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, target=target, amount=amount)
 
 
 scripts = st.lists(injections(), max_size=3).map(in_order)

@@ -101,7 +101,7 @@ def test_hours_of_each_kind_of_house_break_no_rule_and_end_well(seed: int, plann
 def test_minutes_of_the_whole_application_break_no_rule_and_end_well(seed: int, planner: Planner) -> None:
     outcome = minutes(seed, planner)
     assert broken(outcome) == []
-    assert outcome.restarts == 1
+    assert outcome.restarts == outcome.faults["killed"] > 0
     assert outcome.recoveries_s
 
 

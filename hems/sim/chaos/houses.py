@@ -10,6 +10,8 @@ import numpy as np
 from hems.domain.power import ALL_PHASES, Phase
 from hems.domain.site import (
     MAIN,
+    Backup,
+    BackupLoad,
     Battery,
     CarHabit,
     Charger,
@@ -72,7 +74,7 @@ def draw_house(seed: int, *, days: int) -> ChaosHouse:
 def _three_phase(dice: random.Random) -> Site:
     """3 x 25 A: PV, battery, a charger that changes its phases."""
     return replace(_empty("three-phase", fuse_a=25.0), pv=(_pv(dice),), batteries=(_battery(dice),),
-                   chargers=(_charger("driveway", switches=True),))  # fmt: skip
+                   chargers=(_charger("driveway", switches=True),), backup=_backup("driveway"))  # fmt: skip
 
 
 def _heat_pump_and_garage(dice: random.Random) -> Site:
@@ -85,6 +87,7 @@ def _heat_pump_and_garage(dice: random.Random) -> Site:
         batteries=(_battery(dice),),
         chargers=(_charger("left", switches=False, circuit=GARAGE), _charger("right", switches=True, circuit=GARAGE)),
         heat_pumps=(_heat_pump(),),
+        backup=_backup("heat_pump", "right"),
     )
 
 
@@ -138,6 +141,11 @@ def _empty(name: str, *, fuse_a: float, phase_count: int = 3) -> Site:
             fallback_import_eur_per_kwh=0.30,
         ),
     )
+
+
+def _backup(*names: str) -> Backup:
+    """What runs while the grid has failed, what matters most first."""
+    return Backup(loads=tuple(BackupLoad(device_id=DeviceId(each), soc_min_pct=40.0) for each in names))
 
 
 def _pv(dice: random.Random) -> PvPlant:

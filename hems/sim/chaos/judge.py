@@ -22,6 +22,8 @@ from hems.sim.series import FloatArray
 UNREAD_S, DEAF_S = 30, 60
 """What more is allowed while a device is silent (its last word counts for 30 s), or does not follow (a lease)."""
 FAR_TICKS = "ticks far apart"
+ISLAND = "island"
+"""What the inverters of a house without a grid are asked beyond what they can give."""
 KEPT_MAX = 50
 
 Seconds = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -144,7 +146,10 @@ class Judge:
         seconds_w = house.household.seconds(round(house.start_at.timestamp()) + stretch.start_s, stretch.seconds)
         deaf = self._stage.hard_of_hearing()
         relief = self._flows.could_give_way(house, stretch, deaf)
+        main = self._site.circuits[0].id
         for circuit in self._site.circuits:
+            if house.is_cut_off and circuit.id == main:
+                continue  # nothing flows through it
             drawn_w = self._flows.drawn_w(house, stretch, circuit.id)
             fuse_w = circuit.fuse_a * VOLTAGE_V * (1 + 1e-6)
             for number in range(3):
@@ -155,7 +160,12 @@ class Judge:
                 where = f"{circuit.id} L{number + 1}"
                 yield where, flow_w > fuse_w if draws_w > LIMIT_SLACK_W else None
                 yield f"{where} out", flow_w < -fuse_w if feeds_w > LIMIT_SLACK_W else None
-        yield from self._over_limits(stretch, seconds_w.sum(axis=1), relief[self._site.circuits[0].id])
+        if house.is_cut_off:
+            lacking_w = seconds_w.sum(axis=1) + sum(stretch.power_w.values())
+            draws_w = sum(each[0] for each in relief[main])
+            yield ISLAND, lacking_w > LIMIT_SLACK_W if draws_w > LIMIT_SLACK_W else None
+        else:
+            yield from self._over_limits(stretch, seconds_w.sum(axis=1), relief[main])
 
     def _over_limits(
         self,
@@ -194,7 +204,7 @@ class Judge:
             lasted_s = stretch.start_s + end - one.since_s
             key = one.worst.value + self._meter if one.look_s <= NEAR_TICKS_S else FAR_TICKS
             self.longest_over_s[key] = max(self.longest_over_s.get(key, 0), lasted_s)
-            allowed_s = self._allowed_s(one)
+            allowed_s = self._allowed_s(name, one)
             if not one.told and allowed_s is not None and lasted_s > allowed_s:
                 one.told = True
                 self._found("above limit", name, f"{lasted_s} s, {one.worst.value}: allowed {allowed_s} s")
@@ -202,9 +212,14 @@ class Judge:
         if not exceeded[-1]:
             self._over.pop(name, None)
 
-    def _allowed_s(self, one: "_Excess") -> int | None:
-        """How long an excess may last; None: nothing is promised. A tick each minute cannot answer a kettle."""
-        more_s = {Circumstance.CLEAR: 0, Circumstance.DEVICE_SILENT: UNREAD_S, Circumstance.DEVICE_DEAF: DEAF_S}
+    def _allowed_s(self, name: str, one: "_Excess") -> int | None:
+        """How long an excess may last; None: nothing is promised. A tick each minute cannot answer a kettle.
+
+        Of an island nothing is promised while a device is silent: it may be the inverter that would say so.
+        """
+        more_s = {Circumstance.CLEAR: 0, Circumstance.ISLANDED: 0}
+        if name != ISLAND:
+            more_s |= {Circumstance.DEVICE_SILENT: UNREAD_S, Circumstance.DEVICE_DEAF: DEAF_S}
         if one.worst not in more_s or one.look_s > NEAR_TICKS_S:
             return None
         return reaction_s(self._site) + more_s[one.worst]

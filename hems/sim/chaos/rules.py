@@ -4,7 +4,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from hems.domain.command import BatteryPower, ChargeCurrent, Command, HeatPumpPower, Limit, ProductionLimit
+from hems.domain.command import (
+    BatteryPower,
+    BatteryReleased,
+    ChargeCurrent,
+    Command,
+    HeatPumpPower,
+    Limit,
+    ProductionLimit,
+)
 from hems.domain.site import Charger, CircuitId, Controllable, DeviceId, PvPlant, Site
 from hems.sim.chaos.stage import Circumstance, Stage
 from hems.sim.chaos.sums import Flows, charged_on, nameplate_on_w, told_draw_w, told_feed_w
@@ -19,6 +27,8 @@ STALE_S = 32
 """A device that has said nothing for longer is told its safe value [s]."""
 LIMIT_SLACK_W = 100.0
 """Meters and converters are no more exact than this; what draws less is no load that could give way [W]."""
+ISLANDED_S = 15
+"""After so long without a grid, nothing else wrong, inverters are left alone and loads rest [s]."""
 SETTLE_S = 15
 """After ticks far apart: the meter's mean over a minute says less of a second than that of a second [s]."""
 NEAR_TICKS_S = 2.0
@@ -71,6 +81,12 @@ class CommandRules:
             yield from self._windows(told, slack_s=2 if is_clear else 35)
             yield from self._silent(told)
         yield from self._blind(told)
+        if (
+            circumstance is Circumstance.ISLANDED
+            and self._stage.islanded_for_s() > ISLANDED_S
+            and gap_s <= NEAR_TICKS_S
+        ):
+            yield from self._island(told)
 
     def _lease(self, command: Command, mono_s: float, gap_s: float) -> Iterator[Found]:
         lease = command.lease
@@ -195,6 +211,16 @@ class CommandRules:
         for phase, draw_w in zip(PHASES, self._sums(told, told_draw_w)[main.id], strict=True):
             if draw_w > 0 and draw_w + 13.0 * VOLTAGE_V > main.fuse_a * VOLTAGE_V:
                 yield Found("blind", "main", f"{draw_w:.0f} W told on {phase} without the grid meter")
+
+    def _island(self, told: Mapping[DeviceId, Command]) -> Iterator[Found]:
+        """Who feeds the house is left alone, and nothing draws that the household does not want in an outage."""
+        wanted = {each.device_id for each in self._site.backup.loads}
+        for battery in self._site.batteries:
+            if not isinstance(told[battery.id].action, BatteryReleased):
+                yield Found("island", battery.id, f"told {told[battery.id].action} while it feeds the house")
+        for device_id, command in told.items():
+            if device_id not in wanted and (draw_w := told_draw_w(device_id, command, self._site)) > 0:
+                yield Found("island", device_id, f"{draw_w:.0f} W told without a grid")
 
     def _bms(self, told: Mapping[DeviceId, Command]) -> Iterator[Found]:
         """No battery is told more than its management allows, which changes slowly."""

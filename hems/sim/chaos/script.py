@@ -15,6 +15,8 @@ class WorldFault(StrEnum):
     IMPORT_LIMIT = "import_limit"
     """The grid operator limits what the house draws."""
     EXPORT_LIMIT = "export_limit"
+    GRID_OUTAGE = "grid_outage"
+    """The grid fails: the meter is dead, and the battery feeds the house."""
     DIMMED = "dimmed"
     """The grid operator limits what the devices draw from the grid together."""
     CLOCK_STEP = "clock_step"
@@ -41,6 +43,7 @@ class WorldFault(StrEnum):
 AROUND_THE_TICK = (
     WorldFault.IMPORT_LIMIT,
     WorldFault.EXPORT_LIMIT,
+    WorldFault.GRID_OUTAGE,
     WorldFault.DIMMED,
     WorldFault.CLOCK_STEP,
     WorldFault.CLOCK_UNTRUSTED,
@@ -71,7 +74,7 @@ class Injected:
     start_s: int
     duration_s: int
     target: DeviceId | None = None
-    """Device; None for what is around them."""
+    """Device, of an outage the grid meter; None for what is around them."""
     amount: float = 0.0
     """A limit [W], a step of the clock [s], its drift (ratio)."""
 
@@ -124,7 +127,7 @@ def draw_script(
     for _ in range(count):
         start_s = dice.randrange(from_s, until_s - MINUTE_S)
         if dice.random() < 0.35:
-            found.append(_around(dice, dice.choice(world), start_s))
+            found.append(_around(dice, site, dice.choice(world), start_s))
         else:
             found.append(_of_a_device(dice, site, start_s))
             if dice.random() < 1 / 6:
@@ -157,8 +160,9 @@ def _duration_s(dice: random.Random) -> int:
     return round(10 * 2 ** dice.uniform(0, 8.5))
 
 
-def _around(dice: random.Random, fault: WorldFault, start_s: int) -> Injected:
+def _around(dice: random.Random, site: Site, fault: WorldFault, start_s: int) -> Injected:
     amount, duration_s = 0.0, _duration_s(dice)
+    target = site.meter.id if fault is WorldFault.GRID_OUTAGE else None
     match fault:
         case WorldFault.IMPORT_LIMIT:
             amount = dice.choice(IMPORT_LIMITS_W)
@@ -174,4 +178,4 @@ def _around(dice: random.Random, fault: WorldFault, start_s: int) -> Injected:
             duration_s = dice.choice((1, 3, 10, 40, 90))
         case _:
             pass
-    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, amount=amount)
+    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, target=target, amount=amount)

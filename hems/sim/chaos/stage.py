@@ -16,6 +16,8 @@ class Circumstance(StrEnum):
 
     CLEAR = "clear"
     """Every device speaks and listens, and so does the meter."""
+    ISLANDED = "grid failed"
+    """The meter is dead, and the battery says why."""
     DEVICE_SILENT = "device silent"
     DEVICE_DEAF = "device deaf"
     """A device does not follow, or the daemon itself is down."""
@@ -48,6 +50,8 @@ class Stage:
             self.on.remove(each)
             if isinstance(each.fault, Fault) and each.target is not None:
                 self.house.disturb(each.target, None)
+            if each.fault is WorldFault.GRID_OUTAGE:
+                self.house.cut_off(False)
             self._ended_s[self._means(each)] = now_s
         begun = [each for each in self._coming if each.start_s <= now_s]
         self._coming = self._coming[len(begun) :]
@@ -56,6 +60,8 @@ class Stage:
             self.begun_count += 1
             if isinstance(each.fault, Fault) and each.target is not None:
                 self.house.disturb(each.target, each.fault)
+            if each.fault is WorldFault.GRID_OUTAGE:
+                self.house.cut_off(True)
         return begun, ended
 
     @property
@@ -100,6 +106,11 @@ class Stage:
         meter_id = self.house.site.meter.id
         return next((each.start_s for each in self.on if each.target == meter_id and each.fault in UNREAD), None)
 
+    def islanded_for_s(self) -> int:
+        """For how long the grid has failed; 0: it has not [s]."""
+        outages = (each for each in self.on if each.fault is WorldFault.GRID_OUTAGE)
+        return max((self.house.elapsed_s - each.start_s for each in outages), default=0)
+
     def silent_for_s(self, device_id: DeviceId) -> int:
         """For how long a device has said nothing that can be used; 0: it speaks [s]."""
         now_s, mute = self.house.elapsed_s, UNREAD | {Fault.REBOOTED}
@@ -111,6 +122,7 @@ class Stage:
         """The worst that is on, or that was on a moment ago."""
         found = {self._means(each) for each in self.on}
         for means, grace_s in (
+            (Circumstance.ISLANDED, BLIND_GRACE_S),
             (Circumstance.DEVICE_SILENT, UNREAD_GRACE_S),
             (Circumstance.DEVICE_DEAF, DEAF_GRACE_S),
             (Circumstance.METER_SILENT, BLIND_GRACE_S),
@@ -121,6 +133,8 @@ class Stage:
         return max(found, key=list(Circumstance).index, default=Circumstance.CLEAR)
 
     def _means(self, each: Injected) -> Circumstance:
+        if each.fault is WorldFault.GRID_OUTAGE:
+            return Circumstance.ISLANDED
         if each.fault in LYING:
             return Circumstance.READING_LIES
         if each.target == self.house.site.meter.id:

@@ -11,6 +11,7 @@ from hems.domain.command import (
     Action,
     Authority,
     BatteryPower,
+    BatteryReleased,
     ChargeCurrent,
     HeatPumpPower,
     Lease,
@@ -156,6 +157,31 @@ def test_dimmed_devices_keep_their_limit_together_or_the_house_does() -> None:
         ("operator limit", "house"),
         ("above limit", "operator dimmed"),
     }
+
+
+def test_without_a_grid_inverters_are_left_alone_and_nothing_draws_that_is_not_wanted() -> None:
+    seat = Seat()
+    seat.second((BATTERY, BatteryReleased()))
+    outage = Injected(fault=WorldFault.GRID_OUTAGE, start_s=5, duration_s=600, target=seat.house.site.meter.id)
+    seat = Seat((outage,))
+    off = ChargeCurrent(current_a=0.0, phase_count=3)
+    at_rest = ((BATTERY, BatteryReleased()), (LEFT, off), (RIGHT, off))
+    for _ in range(30):
+        seat.second(*at_rest)
+    assert seat.judge.broken == []
+    seat.second((BATTERY, BatteryPower(power_w=0.0)), *at_rest[1:])
+    seat.second(*at_rest[:1], (LEFT, ChargeCurrent(current_a=6.0, phase_count=3)), *at_rest[2:])
+    assert [(each.rule, each.where) for each in seat.judge.broken] == [("island", BATTERY), ("island", LEFT)]
+
+
+def test_an_island_that_lacks_power_ends_soon_or_is_told() -> None:
+    site = Seat().house.site
+    outage = Injected(fault=WorldFault.GRID_OUTAGE, start_s=5, duration_s=600, target=site.meter.id)
+    seat = Seat((outage,))
+    wanted = (RIGHT, ChargeCurrent(current_a=16.0, phase_count=3))
+    for _ in range(40):
+        seat.second((BATTERY, BatteryReleased()), (HEAT_PUMP, HeatPumpPower(power_w=2_500.0)), wanted)
+    assert ("above limit", "island") in {(each.rule, each.where) for each in seat.judge.broken}
 
 
 def test_a_battery_is_not_sent_out_of_its_window() -> None:
