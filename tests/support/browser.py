@@ -6,6 +6,20 @@ import sys
 
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+_OUTSIDE = """width => {
+  const scrolls = element => element.closest('.table, .plot, .skip') !== null;
+  return [...document.querySelectorAll('body *')].filter(element => {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && !scrolls(element) && (box.right > width + 0.5 || box.left < -0.5);
+  }).map(element => element.outerHTML.slice(0, 120));
+}"""
+
+
+def outside(page: Page, width: int) -> list[str]:
+    """Beginnings of elements that reach beyond the page, other than in what scrolls by itself."""
+    found: list[str] = page.evaluate(_OUTSIDE, width)
+    return found
+
 
 class Served:
     """A house in a process, which can be frozen, killed and started again on its port."""

@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.support.browser import Served, Tab
+from tests.support.browser import Served, Tab, outside
 from tests.support.page_scenes import HOSTILE
 
 CHROMIUM = shutil.which("chromium")
@@ -20,13 +20,6 @@ AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-prac
 FIRST_VIEW_BYTES = 120 * 1024
 FIRST_VIEW_REQUESTS = 10
 HEIGHTS = {320: 640, 390: 844, 1280: 800}
-OUTSIDE = """width => {
-  const scrolls = element => element.closest('.table, .plot, .skip') !== null;
-  return [...document.querySelectorAll('body *')].filter(element => {
-    const box = element.getBoundingClientRect();
-    return box.width > 0 && !scrolls(element) && (box.right > width + 0.5 || box.left < -0.5);
-  }).map(element => element.outerHTML.slice(0, 120));
-}"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
@@ -111,7 +104,7 @@ def test_a_screen_is_accessible_fits_and_makes_no_error(
     screenshot(page, f"{scene}-{screen}-{width}-{scheme}")
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
-    assert page.evaluate(OUTSIDE, width) == []
+    assert outside(page, width) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.troubles == []
 
@@ -272,7 +265,7 @@ def test_the_table_says_what_the_charts_say_in_the_zone_of_the_house(tabs: Any) 
     expect(hours.locator("tbody")).to_contain_text("Monday 22 June")
     expect(page.locator("html")).to_have_js_property("scrollWidth", 390)
     screenshot(page, "table-plan-390-light")
-    assert page.evaluate(OUTSIDE, 390) == []
+    assert outside(page, 390) == []
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [each["id"] for each in found] == []
 
@@ -293,7 +286,7 @@ def test_the_plan_tells_what_changed_and_why_each_device_does_what(tabs: Any, wi
     page.get_by_text("What changed", exact=True).click()
     expect(page.locator(".why li").first).to_be_visible()
     screenshot(page, f"why-plan-{width}-{scheme}")
-    assert page.evaluate(OUTSIDE, width) == []
+    assert outside(page, width) == []
     found = Axe().run(page, options=AXE_RULES).response["violations"]
     assert [each["id"] for each in found] == []
     assert tab.troubles == []

@@ -25,7 +25,7 @@ class Watched:
         self.state = ControlState.start(site)
         self.second = 0
         self.frozen: House | None = None
-        self.events: list[object] = []
+        self.events: list[MeterFrozen | DeviceCameBack | DeviceWentSilent] = []
 
     def go_on(self, house: House, seconds: int, *, late: House | None = None) -> TickResult:
         """Tick each second; ``late`` is what the devices say where they lag behind the meter."""
@@ -58,7 +58,7 @@ def test_a_meter_that_stands_still_while_a_car_starts_is_not_believed() -> None:
     result = watched.go_on(CHARGES, 2)
     assert result.state.mode is Mode.NORMAL
     assert [type(each) for each in watched.events] == [MeterFrozen, DeviceCameBack]
-    assert watched.events[0].device_id == GRID  # type: ignore[attr-defined]
+    assert watched.events[0].device_id == GRID
 
 
 def test_it_stays_disbelieved_when_the_devices_come_back_to_where_they_were() -> None:
