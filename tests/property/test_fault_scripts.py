@@ -44,8 +44,8 @@ def injections(draw: st.DrawFn) -> Injected:
         )
     fault = draw(st.sampled_from(AROUND_THE_TICK))
     amount = draw(st.sampled_from((0.0, 1_500.0, 4_200.0)))
-    target = HOUSE.site.meter.id if fault is WorldFault.GRID_OUTAGE else None
-    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, target=target, amount=amount)
+    place = HOUSE.site.meter.id if fault is WorldFault.GRID_OUTAGE else None
+    return Injected(fault=fault, start_s=start_s, duration_s=duration_s, target=place, amount=amount)
 
 
 scripts = st.lists(injections(), max_size=3).map(in_order)
