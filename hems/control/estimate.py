@@ -14,7 +14,7 @@ from hems.control.plausible import (
     plausible_heat_pump,
     plausible_pv,
 )
-from hems.control.residual import Span
+from hems.control.residual import FAST_METER_S, Span
 from hems.control.state import ControlState, Drawn, HourHigh
 from hems.domain.events import Mode
 from hems.domain.power import VOLTAGE_V, Phase, PhaseValues, spread
@@ -148,7 +148,7 @@ def estimate(state: ControlState, image: Image, now: Now) -> Estimate:
     }
     drawn_lately = residual.drawn_lately(state, present_w, read_mono_s=read_mono_s, grid_mono_s=grid_mono_s, now=now)
     feeds = {*pv, *batteries} if is_island else set[DeviceId]()
-    residual_w, high = _residual(state, grid, present_w, drawn_lately, feeds)
+    residual_w, high = _residual(state, grid, present_w, drawn_lately, feeds, min(grid_mono_s, now.mono_s))
     # The meter lags behind the devices: its high may still hold what a device drew a moment ago. For this tick that is
     # on the safe side; for a day it would be wrong, so what is remembered gives the device the higher of then and now.
     drawn = devices if state.device_phase_w is None else devices.highest_with(state.device_phase_w)
@@ -194,6 +194,7 @@ def _residual(
     present_w: Mapping[DeviceId, PhaseValues],
     drawn_lately: Mapping[DeviceId, tuple[Drawn, ...]],
     feeds: Collection[DeviceId],
+    grid_mono_s: float,
 ) -> tuple[float | None, PhaseValues | None]:
     """Residual load and its highest second per phase [W]; None without a grid reading.
 
@@ -205,13 +206,13 @@ def _residual(
         given_w = -sum(present_w[device_id].total for device_id in feeds)
         grid = GridValues(power_w=given_w, phase_power_w=None, phase_power_high_w=None)
     devices = _sum({device_id: each for device_id, each in present_w.items() if device_id not in feeds})
-    span = residual.span_of({device_id: each for device_id, each in drawn_lately.items() if device_id not in feeds})
+    drawn = {device_id: each for device_id, each in drawn_lately.items() if device_id not in feeds}
+    span = residual.span_of(drawn, grid_mono_s=grid_mono_s)
+    low_w, high_w, period_s = span.low_w.total, span.high_w.total, state.site.meter.period_s
+    if period_s > FAST_METER_S and not feeds:
+        low_w, high_w = residual.mean_span_w(drawn, grid_mono_s=grid_mono_s, period_s=period_s)
     residual_w = residual.nearest_w(
-        state.residual_w,
-        grid_w=grid.power_w,
-        present_w=devices.total,
-        low_w=span.low_w.total,
-        high_w=span.high_w.total,
+        state.residual_w, grid_w=grid.power_w, present_w=devices.total, low_w=low_w, high_w=high_w
     )
     return residual_w, _residual_high(state, grid, devices, span)
 

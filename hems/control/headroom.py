@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from hems.control.estimate import FUSE_USE_RATIO, RECOVERY_S, Estimate
+from hems.control.residual import FAST_METER_S
 from hems.control.state import ControlState, HourHigh
 from hems.domain.power import ALL_PHASES, VOLTAGE_V, Phase, PhaseValues, spread
 from hems.domain.site import MAIN, Battery, Charger, Circuit, CircuitId, Controllable, PvPlant, Site
@@ -14,8 +15,6 @@ HOUSE_SHARE_RATIO = 0.72
 """Most of a fuse's rating that the unmetered load is expected to reach on a phase by itself (18 A of 25 A): a house
 that needs more has blown its fuse before anybody bought a car. Without this cap every running oven would stop a charge
 that fits (simulated: 2 to 8 kWh missed in 28 days of home A; with it none, at 0 s above the fuse in 7 of 8 seeds)."""
-FAST_METER_S = 2.0
-"""Up to this time between two looks an overshoot is ended in time by reacting; beyond it room is kept beforehand."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,7 +142,7 @@ def worst_phase_w(device: Controllable) -> float:
 def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> PhaseValues:
     """Power per phase to keep free for the load that nothing controls [W, >= 0].
 
-    With a look at least every two seconds: what is there now. With slower looks, or none: :func:`static_reserve`.
+    With a look at least every two seconds an overshoot is ended in time by reacting: what is there now. With slower looks, or none: :func:`static_reserve`.
     What silent devices may be feeding of it is load as well: like any production it can stop between two readings.
     When the meter is back after a silence, what was kept free meanwhile is given back over half a minute.
     """

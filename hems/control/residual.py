@@ -11,7 +11,7 @@ nearest to the one before is taken. When nothing moves the spans are points and 
 something moves it stays, unless no explanation but the house itself is left.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hems.control.state import ControlState, Drawn
@@ -21,6 +21,9 @@ from hems.domain.time import Now
 
 LAG_S = 3.0
 """Grid meters are late by up to two seconds, device readings by one [s]."""
+FAST_METER_S = 2.0
+"""A meter that speaks as often speaks of its moment, and what it shows can be reacted to in time [s]."""
+LAGS_S = (0.0, 1.0, 2.0, 3.0)
 RESPONSE_S = 5.0
 """A device whose power is read every second or two shows by then what it makes of a new command [s]."""
 SELDOM_S = 2.5
@@ -56,7 +59,8 @@ def drawn_lately(
         grid_mono_s: when the grid was read.
         now: this tick.
     """
-    oldest_s = min(grid_mono_s, now.mono_s) - LAG_S
+    period_s = state.site.meter.period_s
+    oldest_s = min(grid_mono_s, now.mono_s) - LAG_S - (period_s if period_s > FAST_METER_S else 0.0)
     found: dict[DeviceId, tuple[Drawn, ...]] = {}
     for device in state.site.controllables:
         if (phase_w := present_w.get(device.id)) is None:
@@ -64,17 +68,53 @@ def drawn_lately(
         response_s = SELDOM_RESPONSE_S if now.mono_s - read_mono_s[device.id] > SELDOM_S else RESPONSE_S
         before = state.drawn_lately.get(device.id, ())
         measured = [each for each in before if each.told_at_w is None and each.mono_s >= oldest_s]
-        told = _told(state, device, phase_w, response_s, now)
+        # By when a slow meter speaks again a device that is read often has shown what it made of a command.
+        late = period_s <= FAST_METER_S or response_s > RESPONSE_S
+        told = _told(state, device, phase_w, response_s, now) if late else []
         found[device.id] = (*measured, *told, Drawn(mono_s=now.mono_s, phase_w=phase_w))
     return found
 
 
-def span_of(drawn: Mapping[DeviceId, tuple[Drawn, ...]]) -> Span:
+def mean_span_w(
+    drawn: Mapping[DeviceId, tuple[Drawn, ...]], *, grid_mono_s: float, period_s: float
+) -> tuple[float, float]:
+    """Least and most that all devices together drew on average while a slow meter made its last word [W].
+
+    Its power is a mean over the time since its word before: a car that began to draw in the second of its ten seconds
+    is in nine tenths of it. That time ended at most :data:`LAG_S` before it spoke; of what may be, the least draw
+    counts, since limits are kept by the load that remains. Steps of our own err by three tenths of themselves then,
+    the answer by three tenths of that, and so on.
+    """
+    least_w = min(
+        sum(_mean_w(entries, grid_mono_s - lag_s - period_s, grid_mono_s - lag_s) for entries in drawn.values())
+        for lag_s in LAGS_S
+    )
+    low_w = high_w = least_w
+    for entries in drawn.values():
+        steps_w = [each.phase_w.total - entries[-1].phase_w.total for each in entries if each.told_at_w is not None]
+        low_w, high_w = low_w + min([0.0, *steps_w]), high_w + max([0.0, *steps_w])
+    return low_w, high_w
+
+
+def _mean_w(entries: Sequence[Drawn], from_s: float, until_s: float) -> float:
+    """Of what was measured; before the first measurement as then, after each as it says [W]."""
+    measured = [each for each in entries if each.told_at_w is None]
+    drawn_ws = 0.0
+    for place, each in enumerate(measured):
+        begin_s = from_s if place == 0 else each.mono_s
+        end_s = until_s if place + 1 == len(measured) else measured[place + 1].mono_s
+        drawn_ws += each.phase_w.total * max(0.0, min(end_s, until_s) - max(begin_s, from_s))
+    return drawn_ws / (until_s - from_s)
+
+
+def span_of(drawn: Mapping[DeviceId, tuple[Drawn, ...]], *, grid_mono_s: float) -> Span:
     """All devices together."""
     low_w, high_w = PhaseValues(), PhaseValues()
     for entries in drawn.values():
         least = most = entries[-1].phase_w
         for each in entries[:-1]:
+            if each.told_at_w is None and each.mono_s < grid_mono_s - LAG_S:
+                continue
             least, most = least.lowest_with(each.phase_w), most.highest_with(each.phase_w)
         low_w, high_w = low_w + least, high_w + most
     return Span(low_w=low_w, high_w=high_w)
