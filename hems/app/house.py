@@ -155,9 +155,9 @@ class RunningHouse:
                 started_s = self._clock.monotonic_s()
             self.tick()
             self.on_tick()
-            await self._clock.sleep_until(started_s + TICK_MIN_S)
             grace_s = METER_GRACE_S if fast else 0.0
-            due_s = started_s + self._tick_s + grace_s
+            due_s = min(started_s + self._tick_s + grace_s, self._keeper.blind_mono_s(started_s))
+            await self._clock.sleep_until(min(started_s + TICK_MIN_S, due_s))
             await news_or_time(self._clock, self._telegram, due_s)
 
     def tick(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -26,6 +27,8 @@ from hems.domain.site import DeviceId, Site
 from hems.ports import DeviceReading
 
 log = logging.getLogger(__name__)
+
+JUST_AFTER_S = 0.001
 
 
 class ImageKeeper:
@@ -70,6 +73,16 @@ class ImageKeeper:
     def recall(self, pv: Mapping[DeviceId, Reading[PvValues]]) -> None:
         """Plants that were asleep before this start, for those that have not answered since."""
         self._pv = {**pv, **self._pv}
+
+    def blind_mono_s(self, since_mono_s: float) -> float:
+        """When the meter's last telegram will be too old to act on, if that is later; infinite if it is already.
+
+        A tick at that moment, and not at the next full second, is a second less without a safe command.
+        """
+        if self._grid is None:
+            return math.inf
+        blind_s = self._grid.mono_s + self._site.meter.max_age_s + JUST_AFTER_S
+        return blind_s if blind_s > since_mono_s else math.inf
 
     def _take(self, device_id: DeviceId, reading: DeviceReading) -> bool:
         match reading.value:

@@ -1,6 +1,7 @@
 """The image keeps the newest reading that can be true, and sums up what the meter said since the one before."""
 
 import logging
+import math
 
 import pytest
 
@@ -81,3 +82,15 @@ def test_a_device_that_says_it_has_no_value_keeps_the_last_one_ageing() -> None:
 def test_a_driver_that_reports_for_the_wrong_device_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="no device of the site"):
         ImageKeeper(home_a()).report(DeviceId("other"), battery(1.0))
+
+
+def test_it_knows_when_the_last_telegram_will_be_too_old() -> None:
+    keeper = ImageKeeper(home_a())
+    assert keeper.blind_mono_s(0.0) == math.inf
+    keeper.report(GRID, telegram(500.0, 100.0))
+    too_old_s = keeper.blind_mono_s(100.0)
+    grid = keeper.image().grid
+    assert grid is not None
+    assert grid.usable(mono_s=too_old_s, max_age_s=home_a().meter.max_age_s) is None
+    assert grid.usable(mono_s=too_old_s - 0.01, max_age_s=home_a().meter.max_age_s) is not None
+    assert keeper.blind_mono_s(too_old_s) == math.inf
