@@ -152,27 +152,9 @@ class Daemon:
             adopted=self.house.adopt,
         )
         self.house.planner = self.planner
-        self.house.overrides = Overrides(
-            site,
-            shelf=parts.store.documents("overrides", kind=ChargeNow),
-            offload=parts.disk,
-            planner=self.planner,
-            situation=self.house.situation,
-            new_id=self._new_id,
-        )
+        self.house.overrides, self.house.flex = self._overrides(), self._flex_desk()
         self.house.operator, self.house.learning = self._operator(), self._learning()
         self.house.judging = Judging(site, history=parts.store.history, offload=parts.disk, clock=clock)
-        self.house.flex = FlexDesk(
-            site,
-            clock=clock,
-            commitments=Commitments(
-                parts.store.documents("commitments", kind=Commitment),
-                offload=parts.disk,
-                later=self.recorder.later,
-                past=self._minutes_since,
-            ),
-            new_id=self._new_id,
-        )
         self._outer, self._inner = Supervisor(clock, parts.dice), Supervisor(clock, parts.dice)
         """What lasts until devices are at rest, and what ends before."""
         self.house.troubles, self.house.written_bytes_day = self._troubles, parts.written_bytes_day
@@ -278,6 +260,25 @@ class Daemon:
         self.keeper.recall(self.knowing.plants_asleep(self.house.now()))
         self.planner.wake()
         await asyncio.Event().wait()
+
+    def _overrides(self) -> Overrides:
+        return Overrides(
+            self.parts.site,
+            shelf=self.parts.store.documents("overrides", kind=ChargeNow),
+            offload=self.parts.disk,
+            planner=self.planner,
+            situation=self.house.situation,
+            new_id=self._new_id,
+        )
+
+    def _flex_desk(self) -> FlexDesk:
+        commitments = Commitments(
+            self.parts.store.documents("commitments", kind=Commitment),
+            offload=self.parts.disk,
+            later=self.recorder.later,
+            past=self._minutes_since,
+        )
+        return FlexDesk(self.parts.site, clock=self.parts.clock, commitments=commitments, new_id=self._new_id)
 
     def _minutes_since(self, since_at: datetime) -> list[TelemetryMinute]:
         chunks = self.parts.store.telemetry.read(since_at, since_at + LONGEST_REPORT)
