@@ -207,6 +207,14 @@ def test_production_takes_from_the_way_out_and_leaves_the_way_in():
     assert set(room.import_left_w.values()) == {2_300.0}
 
 
+def test_half_a_watt_has_a_direction_too():
+    room = empty(home_a())
+    room.take(MAIN, (L1,), 0.5)
+    assert (room.import_left_w[MAIN, L1], room.export_left_w[MAIN, L1]) == (2_299.5, 2_300.0)
+    room.take(MAIN, (L1,), -0.5)
+    assert (room.import_left_w[MAIN, L1], room.export_left_w[MAIN, L1]) == (2_299.5, 2_299.5)
+
+
 def test_only_the_main_fuse_carries_the_load_that_nobody_controls():
     state = ticked(with_garage(home_a()))
     room = headroom(state, seen_in(state, House(load_phase_w=(900.0, 600.0, 0.0), pv_w=3_000.0)), NOW)

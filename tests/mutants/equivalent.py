@@ -1,0 +1,3 @@
+"""Mutants of ``python -m benchmarks.mutation`` that change nothing anybody could see, each with its reason."""
+
+EQUIVALENT: dict[str, str] = {}
