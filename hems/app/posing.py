@@ -11,6 +11,7 @@ from hems.app.year_balance import marginal_prices
 from hems.control.estimate import FUSE_USE_RATIO, Estimate
 from hems.control.exchange import Ceiling, export_ceilings, import_ceilings
 from hems.control.headroom import feed_in_power_w, plannable_power_w, static_reserve
+from hems.control.residual import FAST_METER_S
 from hems.control.state import ControlState, SwitchMemory
 from hems.domain.command import Limit
 from hems.domain.outlook import CarTask, Outlook

@@ -142,7 +142,8 @@ def worst_phase_w(device: Controllable) -> float:
 def residual_reserve(state: ControlState, now_estimate: Estimate, now: Now) -> PhaseValues:
     """Power per phase to keep free for the load that nothing controls [W, >= 0].
 
-    With a look at least every two seconds an overshoot is ended in time by reacting: what is there now. With slower looks, or none: :func:`static_reserve`.
+    With a look at least every two seconds an overshoot is ended in time by reacting: what is there now counts. With
+    slower looks, or none: :func:`static_reserve`.
     What silent devices may be feeding of it is load as well: like any production it can stop between two readings.
     When the meter is back after a silence, what was kept free meanwhile is given back over half a minute.
     """

@@ -132,6 +132,7 @@ def test_the_mean_of_a_slow_meter_over_a_start_of_the_car_hides_no_load_of_the_h
         state = result.state
         house.apply(result.commands, house.mono_s)
         house.advance(1)
+        assert state.residual_w is not None
         residuals_w.append(state.residual_w)
     assert house.stretches[-1].power_w[CHARGER] > 1_300
     load_w = residuals_w[15]
