@@ -1,9 +1,10 @@
 """The grid operator's limits: taken, kept across restarts, handed to every tick, written down as he may ask for it."""
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from hems.app.shelf import Shelf
@@ -151,7 +152,8 @@ class OperatorDesk:
             return None
         until_at = None
         if line.ends_mono_s is not None and self._clock.wall_is_trusted():
-            until_at = self._clock.now() + timedelta(seconds=line.ends_mono_s - self._clock.monotonic_s())
+            left_s = line.ends_mono_s - self._clock.monotonic_s()
+            until_at = _next_minute(self._clock.now() + timedelta(seconds=left_s))
         return KeptLimit(limit_w=line.written_w, until_at=until_at)
 
     def _store(self, way: Way, kept: KeptLimit | None) -> bool:
@@ -162,6 +164,11 @@ class OperatorDesk:
         elif stored and kept is not None:
             self._kept[way] = kept
         return stored
+
+
+def _next_minute(at: datetime) -> datetime:
+    """Not earlier. A box that says "for a quarter of an hour" each second costs the disk a write a minute then."""
+    return datetime.fromtimestamp(math.ceil(at.timestamp() / MINUTE_S) * MINUTE_S, tz=UTC)
 
 
 def _limit(source: str, line: OperatorLine, until_at: datetime | None) -> Limit:

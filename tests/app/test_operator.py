@@ -223,6 +223,33 @@ def test_a_limit_survives_a_restart_and_so_does_its_end(tmp_path: Path) -> None:
     virtual_time.run(main())
 
 
+def test_a_limit_that_is_told_again_each_second_is_written_once_a_minute(tmp_path: Path) -> None:
+    ends: list[object] = []
+
+    class Counting:
+        def __init__(self, shelf: Documents[KeptLimit]) -> None:
+            self.all, self.remove, self._shelf = shelf.all, shelf.remove, shelf
+
+        def put(self, name: str, kept: KeptLimit) -> bool:
+            ends.append(kept.until_at)
+            return self._shelf.put(name, kept)
+
+    async def main() -> None:
+        clock = VirtualClock(START_AT + timedelta(seconds=0.3))
+        desk = desk_on(Counting(shelf_on(tmp_path)), clock)
+        for _ in range(300):
+            desk.heartbeat()
+            assert await desk.write(Way.CONSUMPTION, LimitWrite(limit_w=4_500.0, duration_s=900.0)) is None
+            ended_at = clock.now() + timedelta(seconds=900)
+            kept = shelf_on(tmp_path).all()["consumption"]
+            assert kept.until_at is not None
+            assert timedelta() <= kept.until_at - ended_at < timedelta(minutes=1)
+            await clock.sleep_until(clock.monotonic_s() + 1.01)
+
+    virtual_time.run(main())
+    assert len(ends) == 6
+
+
 @pytest.mark.parametrize("steps", range(8))
 def test_killed_at_any_await_what_was_acknowledged_holds_again_at_once(steps: int, tmp_path: Path) -> None:
     """The house may know more than it said, never less; and either way a start is limited until somebody is heard."""
