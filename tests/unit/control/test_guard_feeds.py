@@ -1,13 +1,14 @@
 """What the guard tells batteries and plants, and what limits them."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hems.domain.command import BatteryPower, ProductionLimit
+from hems.domain.command import BatteryPower, Limit, ProductionLimit
 from hems.domain.power import PhaseValues
 from hems.domain.reading import BatteryValues, PvValues
-from hems.domain.site import DeviceId
+from hems.domain.site import DeviceId, Site
 from tests.support.guarding import (
     OPEN_A,
     QUIET,
@@ -88,6 +89,20 @@ def test_a_plant_that_takes_no_limit_is_told_none_and_counts_with_what_it_makes(
     assert silent.expected_power_w[PV] == 0.0
 
 
+def test_modules_that_draw_at_night_make_nothing():
+    found = decide(OPEN_A, QUIET, {}, pv={PV: PvValues(power_w=5.0)})
+    assert found.expected_power_w[PV] == 0.0
+
+
+def test_no_plant_is_told_more_than_cold_bright_modules_make():
+    """6 kW of peak and three tenths."""
+    found = decide(OPEN_A, QUIET, {PV: -20_000.0})
+    assert (told(found, PV), named(found, PV)) == (
+        ProductionLimit(production_power_max_w=None),
+        [("nameplate", -7_800.0)],
+    )
+
+
 def test_a_plant_shares_an_export_limit_only_with_those_that_can_be_limited():
     """3 kW may leave, 1.5 kW do: the other half is for the one that can be told."""
     east = DeviceId("east")
@@ -105,17 +120,39 @@ def test_a_plant_shares_an_export_limit_only_with_those_that_can_be_limited():
     assert told(found, east) == ProductionLimit(production_power_max_w=None)
 
 
-def test_two_plants_take_what_is_left_one_after_another():
-    """6 and 3 kW of peak: 2 kW of room are shared as two to one; then the second fills what the first one left."""
-    east = DeviceId("east")
-    small = replace(OPEN_A.pv[0].planes[0], peak_w=3_000.0)
-    site = replace(OPEN_A, pv=(OPEN_A.pv[0], replace(OPEN_A.pv[0], id=east, planes=(small,))))
-    made = {PV: PvValues(power_w=-1_000.0), east: PvValues(power_w=-1_000.0)}
+EAST = DeviceId("east")
+TWO_ROOFS = replace(
+    OPEN_A,
+    pv=(
+        OPEN_A.pv[0],
+        replace(OPEN_A.pv[0], id=EAST, planes=(replace(OPEN_A.pv[0].planes[0], peak_w=3_000.0),)),
+    ),
+)
+"""6 and 3 kW of peak: what is free is shared as two to one."""
 
-    def limits_w(load_w: float, wanted_w: Wanted) -> list[float | None]:
-        found = decide(site, QUIET, wanted_w, out_at_most(3_000.0), pv=made, residual_w=load_w, silent=frozenset())
-        actions = [told(found, each.id) for each in site.pv]
-        return [each.production_power_max_w for each in actions if isinstance(each, ProductionLimit)]
 
-    assert limits_w(1_000.0, {}) == pytest.approx([7_000.0 / 3, 5_000.0 / 3])
-    assert limits_w(1_000.0, {PV: -500.0}) == pytest.approx([500.0, 3_500.0])
+def limits_w(site: Site, wanted_w: Wanted, *limits: Limit, **seen_changes: Any) -> list[float | None]:
+    """What two roofs that make 1 kW each may make."""
+    made = {PV: PvValues(power_w=-1_000.0), EAST: PvValues(power_w=-1_000.0)}
+    found = decide(site, QUIET, wanted_w, *limits, **{"pv": made, "silent": frozenset(), **seen_changes})
+    actions = [told(found, each.id) for each in site.pv]
+    return [each.production_power_max_w for each in actions if isinstance(each, ProductionLimit)]
+
+
+@pytest.mark.parametrize(
+    ("wanted_w", "expected_w"), [({}, [7_000.0 / 3, 5_000.0 / 3]), ({PV: -500.0}, [500.0, 3_500.0])]
+)
+def test_the_second_roof_fills_what_the_first_one_leaves_of_an_export_limit(wanted_w: Wanted, expected_w: list[float]):
+    assert limits_w(TWO_ROOFS, wanted_w, out_at_most(3_000.0), residual_w=1_000.0) == pytest.approx(expected_w)
+
+
+def test_the_second_roof_fills_what_the_first_one_leaves_of_a_fuse():
+    """10 A let out 6,555 W."""
+    small = replace(TWO_ROOFS, circuits=(replace(OPEN_A.circuits[0], fuse_a=10.0),))
+    found_w = limits_w(small, {}, residual_w=0.0)
+    assert found_w == pytest.approx([1_000.0 + 4_555.0 * 2 / 3, 1_000.0 + 4_555.0 / 3])
+
+
+def test_silent_roofs_get_their_part_of_an_export_limit_whatever_the_house_draws():
+    found_w = limits_w(TWO_ROOFS, {}, out_at_most(3_000.0), residual_w=5_000.0, pv={}, silent=frozenset({PV, EAST}))
+    assert found_w == pytest.approx([2_000.0, 1_000.0])

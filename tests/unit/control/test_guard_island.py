@@ -13,7 +13,7 @@ from hems.domain.command import (
     ProductionLimit,
 )
 from hems.domain.power import ALL_PHASES, PhaseValues
-from hems.domain.reading import BatteryValues, PvValues
+from hems.domain.reading import BatteryValues, CarState, ChargerValues, PvValues
 from hems.domain.site import Backup, BackupLoad, Circuit, CircuitId, DeviceId, Site
 from tests.support.guarding import OPEN_B, QUIET, Wanted, decide, dim, in_at_most, named, out_at_most, told
 from tests.support.houses import BATTERY, CHARGER, HEAT_PUMP, PV
@@ -138,3 +138,18 @@ def test_a_silent_load_is_in_what_the_house_draws_and_one_that_does_not_listen_c
     assert told(outage(OPEN_B, silent, {HEAT_PUMP: 2_500.0}), HEAT_PUMP) == HeatPumpPower(power_w=2_500.0)
     deaf = outage(wanted_w={HEAT_PUMP: 2_500.0, CHARGER: 0.0}, disobeying_w={CHARGER: 4_500.0})
     assert told(deaf, HEAT_PUMP) == HeatPumpPower(power_w=0.0)
+
+
+def test_who_comes_first_in_the_household_holds_nothing_back_for_others() -> None:
+    """Of 14,250 W the first car takes all that it wants; what is left is less than 6 A on a phase."""
+    second = DeviceId("second")
+    strong = replace(OPEN_B.batteries[0], discharge_power_max_w=15_000.0)
+    chargers = (*OPEN_B.chargers, replace(OPEN_B.chargers[0], id=second))
+    site = replace(ranked(CHARGER, second), batteries=(strong,), chargers=chargers)
+    car = ChargerValues(
+        car=CarState.CONNECTED, power_w=0.0, session_energy_wh=0.0, offered_current_a=0.0, phase_count=3
+    )
+    wanted_w = {CHARGER: 11_040.0, second: 11_040.0, HEAT_PUMP: 0.0}
+    found = outage(site, wanted_w=wanted_w, chargers={CHARGER: car, second: car})
+    assert told(found, CHARGER) == ChargeCurrent(current_a=16.0, phase_count=3)
+    assert told(found, second) == ChargeCurrent(current_a=0.0, phase_count=3)

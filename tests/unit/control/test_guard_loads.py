@@ -119,6 +119,12 @@ def test_a_silent_pump_is_left_to_itself_where_its_nameplate_fits_the_fuse(load_
     assert found.expected_power_w[HEAT_PUMP] == (3_000.0 if own_w is None else 0.0)
 
 
+def test_a_limit_on_others_that_they_pass_is_none_on_a_silent_pump():
+    house = replace(QUIET, without=(HEAT_PUMP,))
+    found = decide(OPEN_B, house, {}, dim(1_000.0, CHARGER), disobeying_w={CHARGER: 3_000.0})
+    assert told(found, HEAT_PUMP) == HeatPumpPower(power_w=None)
+
+
 def test_a_silent_pump_that_may_start_takes_the_sun_that_others_count_on():
     """6 kW of sun, 4.2 kW of the grid, 2.5 kW for the pump: 7.7 kW for the car."""
     house = replace(QUIET, pv_w=6_000.0, without=(HEAT_PUMP,))
@@ -202,9 +208,10 @@ def test_what_is_held_by_the_dwell_is_said_between_stronger_and_weaker_limits():
     assert named(found, CHARGER) == [("phase_dwell", 3_680.0), ("operator_import", 8_000.0)]
 
 
-def test_a_dwell_that_costs_nothing_is_not_said():
+@pytest.mark.parametrize("wanted_w", [3_680.0, 3_680.0 / 0.95])
+def test_a_dwell_that_costs_up_to_a_twentieth_is_not_said(wanted_w: float):
     memory = since(900.0, running=True, phase_count=1, phases_switched_mono_s=NOW.mono_s - 60.0)
-    found = decide(OPEN_A, QUIET, {CHARGER: 3_680.0}, memory=memory)
+    found = decide(OPEN_A, QUIET, {CHARGER: wanted_w}, memory=memory)
     assert (told(found, CHARGER), named(found, CHARGER)) == (ChargeCurrent(current_a=16.0, phase_count=1), [])
 
 
@@ -222,6 +229,12 @@ def test_phases_stay_as_long_as_the_smallest_current_fits(load_w: float, phase_c
     action = told(found, CHARGER)
     assert isinstance(action, ChargeCurrent)
     assert action.phase_count == phase_count
+
+
+def test_a_pause_keeps_the_phases_that_were_told_not_those_that_are_reported():
+    memory = since(900.0, running=True, phase_count=1, phases_switched_mono_s=NOW.mono_s - 60.0)
+    found = decide(OPEN_A, replace(QUIET, phase_count=3), {CHARGER: 0.0}, memory=memory)
+    assert told(found, CHARGER) == ChargeCurrent(current_a=0.0, phase_count=1)
 
 
 def test_a_number_of_phases_that_the_charger_does_not_have_is_not_kept():
@@ -245,3 +258,14 @@ def test_the_smallest_current_is_said_where_it_does_not_fit():
     found = decide(OPEN_A, QUIET, {CHARGER: 11_040.0}, in_at_most(1_379.0))
     assert named(found, CHARGER) == [("operator_import", 1_379.0), ("current_floor", 0.0)]
     assert told(found, CHARGER) == ChargeCurrent(current_a=0.0, phase_count=3)
+
+
+def test_rounding_stops_nothing_and_is_not_said():
+    """Sums of floating point end a little beside the smallest power and the nameplate."""
+    nearly = 1 - 1e-9
+    car = decide(OPEN_A, QUIET, {CHARGER: 1_380.0 * nearly})
+    assert (told(car, CHARGER), named(car, CHARGER)) == (ChargeCurrent(current_a=6.0, phase_count=1), [])
+    pump = decide(OPEN_B, QUIET, {HEAT_PUMP: 700.0 * nearly})
+    assert (told(pump, HEAT_PUMP), named(pump, HEAT_PUMP)) == (HeatPumpPower(power_w=700.0 * nearly), [])
+    free = decide(OPEN_B, QUIET, {HEAT_PUMP: None}, in_at_most(2_500.0 * nearly))
+    assert (told(free, HEAT_PUMP), named(free, HEAT_PUMP)) == (HeatPumpPower(power_w=None), [])
