@@ -103,6 +103,18 @@ def test_no_plant_is_told_more_than_cold_bright_modules_make():
     )
 
 
+@pytest.mark.parametrize(
+    ("wanted_w", "limit_w"),
+    [(None, None), (-7_800.0, None), (-7_800.0 + 1e-6, None), (-7_799.5, 7_799.5), (-1_000.0, 1_000.0), (0.0, 0.0)],
+)
+def test_a_plant_is_told_a_limit_and_expected_to_make_what_it_makes_within_it(
+    wanted_w: float | None, limit_w: float | None
+):
+    found = decide(OPEN_A, replace(QUIET, pv_w=3_000.0), {PV: wanted_w})
+    assert told(found, PV) == ProductionLimit(production_power_max_w=limit_w)
+    assert found.expected_power_w[PV] == -min(3_000.0, 7_800.0 if limit_w is None else limit_w)
+
+
 def test_a_plant_shares_an_export_limit_only_with_those_that_can_be_limited():
     """3 kW may leave, 1.5 kW do: the other half is for the one that can be told."""
     east = DeviceId("east")
@@ -147,10 +159,12 @@ def test_the_second_roof_fills_what_the_first_one_leaves_of_an_export_limit(want
 
 
 def test_the_second_roof_fills_what_the_first_one_leaves_of_a_fuse():
-    """10 A let out 6,555 W."""
-    small = replace(TWO_ROOFS, circuits=(replace(OPEN_A.circuits[0], fuse_a=10.0),))
+    """7 A let out 4,588.5 W, and 2 kW do go out."""
+    small = replace(TWO_ROOFS, circuits=(replace(OPEN_A.circuits[0], fuse_a=7.0),))
     found_w = limits_w(small, {}, residual_w=0.0)
-    assert found_w == pytest.approx([1_000.0 + 4_555.0 * 2 / 3, 1_000.0 + 4_555.0 / 3])
+    assert found_w == pytest.approx([1_000.0 + 2_588.5 * 2 / 3, 1_000.0 + 2_588.5 / 3])
+    # What the first one gives up may be made again before the fuse is looked at.
+    assert limits_w(small, {PV: -500.0}, residual_w=0.0) == pytest.approx([500.0, 3_588.5])
 
 
 def test_silent_roofs_get_their_part_of_an_export_limit_whatever_the_house_draws():
