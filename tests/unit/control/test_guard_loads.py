@@ -155,6 +155,14 @@ def test_below_its_smallest_power_a_pump_rests_and_says_why():
     assert named(found, HEAT_PUMP) == [("operator_import", 0.0)]
 
 
+@pytest.mark.parametrize(("running", "power_w"), [(True, 1_000.0), (False, 0.0)])
+def test_a_minimum_rest_holds_only_what_rests(running: bool, power_w: float):
+    """It may have to rest longer than it has to run."""
+    site = replace(OPEN_B, heat_pumps=(replace(OPEN_B.heat_pumps[0], min_run_s=300.0),))
+    found = decide(site, QUIET, {HEAT_PUMP: 1_000.0}, memory=since(400.0, running=running))
+    assert told(found, HEAT_PUMP) == HeatPumpPower(power_w=power_w)
+
+
 def test_a_pump_with_a_tiny_smallest_power_runs_with_it():
     site = replace(OPEN_B, heat_pumps=(replace(OPEN_B.heat_pumps[0], power_min_w=0.5),))
     found = decide(site, QUIET, {HEAT_PUMP: 0.5})
@@ -215,17 +223,14 @@ def test_a_dwell_that_costs_up_to_a_twentieth_is_not_said(wanted_w: float):
     assert (told(found, CHARGER), named(found, CHARGER)) == (ChargeCurrent(current_a=16.0, phase_count=1), [])
 
 
-@pytest.mark.parametrize(
-    ("load_w", "phase_count"),
-    [
-        # 17.75 A leave the 6 A on three phases, which stay; on one of them there would be 16 A.
-        (17.75 * 230.0, 3),
-        (17.76 * 230.0, 1),
-    ],
-)
-def test_phases_stay_as_long_as_the_smallest_current_fits(load_w: float, phase_count: int):
+@pytest.mark.parametrize(("load_a", "phase_count"), [(17.75, 3), (17.76, 1)])
+def test_phases_stay_as_long_as_the_smallest_current_fits(load_a: float, phase_count: int):
+    """17.75 A of 23.75 A leave the 6 A on three phases, which stay; on one of them there would be 23 A."""
+    charger = replace(OPEN_A.chargers[0], current_max_a=32.0, power_max_w=22_080.0)
+    site = replace(OPEN_A, chargers=(charger,))
     memory = since(900.0, running=True, phase_count=3, phases_switched_mono_s=NOW.mono_s - 60.0)
-    found = decide(OPEN_A, QUIET, {CHARGER: 3_680.0 + 1_000.0}, memory=memory, residual_high_w=PhaseValues(l2=load_w))
+    load = PhaseValues(l2=load_a * 230.0)
+    found = decide(site, QUIET, {CHARGER: 5_290.0}, memory=memory, residual_high_w=load)
     action = told(found, CHARGER)
     assert isinstance(action, ChargeCurrent)
     assert action.phase_count == phase_count
@@ -254,9 +259,10 @@ def test_a_report_of_two_phases_counts_as_all():
         assert told(decide(site, replace(QUIET, phase_count=reported), {CHARGER: 5_000.0}), CHARGER) == expected
 
 
-def test_the_smallest_current_is_said_where_it_does_not_fit():
-    found = decide(OPEN_A, QUIET, {CHARGER: 11_040.0}, in_at_most(1_379.0))
-    assert named(found, CHARGER) == [("operator_import", 1_379.0), ("current_floor", 0.0)]
+@pytest.mark.parametrize("limit_w", [1_379.0, 0.5])
+def test_the_smallest_current_is_said_where_it_does_not_fit(limit_w: float):
+    found = decide(OPEN_A, QUIET, {CHARGER: 11_040.0}, in_at_most(limit_w))
+    assert named(found, CHARGER) == [("operator_import", limit_w), ("current_floor", 0.0)]
     assert told(found, CHARGER) == ChargeCurrent(current_a=0.0, phase_count=3)
 
 
