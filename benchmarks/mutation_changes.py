@@ -39,13 +39,30 @@ _NOTHING = ast.Pass()
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One fault: the whole module with it, and how a person knows it again."""
+    """One fault of a module, and how a person knows it again."""
 
     name: str
     """Function, statement, before and after; stable while other code is edited."""
     first_line: int
     last_line: int
-    tree: ast.Module
+    module: ast.Module
+    """Without the fault."""
+    node: ast.AST
+    replacement: ast.AST
+
+    @property
+    def tree(self) -> ast.Module:
+        """A copy of the module with the fault."""
+        copies: dict[int, ast.AST] = {}
+        copied = copy.deepcopy(self.module, copies)
+        place, replacement = copies[id(self.node)], self.replacement
+
+        class Replace(ast.NodeTransformer):
+            def visit(self, each: ast.AST) -> ast.AST:
+                return replacement if each is place else super().visit(each)
+
+        Replace().visit(copied)
+        return ast.fix_missing_locations(copied)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +88,9 @@ def changes(source: str) -> Iterator[Change]:
                 name=name if seen[name] == 1 else f"{name} ({seen[name]})",
                 first_line=site.statement.lineno,
                 last_line=getattr(site.node, "lineno", site.statement.lineno),
-                tree=_replaced(tree, site.node, replacement),
+                module=tree,
+                node=site.node,
+                replacement=replacement,
             )
 
 
@@ -203,17 +222,3 @@ def _differing(before: str, after: str) -> tuple[str, str]:
     while old and new and old[-1] == new[-1]:
         del old[-1], new[-1]
     return "".join(old).strip() or "nothing", "".join(new).strip() or "nothing"
-
-
-def _replaced(tree: ast.Module, node: ast.AST, replacement: ast.AST) -> ast.Module:
-    """A copy of a module with another node in the place of one."""
-    copies: dict[int, ast.AST] = {}
-    copied = copy.deepcopy(tree, copies)
-    place = copies[id(node)]
-
-    class Replace(ast.NodeTransformer):
-        def visit(self, each: ast.AST) -> ast.AST:
-            return replacement if each is place else super().visit(each)
-
-    Replace().visit(copied)
-    return ast.fix_missing_locations(copied)

@@ -75,7 +75,9 @@ def test_each_fault_is_another_program_with_a_name_of_its_own() -> None:
 def test_a_verdict_is_one_on_the_changed_module(before: str, after: str, verdict: str | None) -> None:
     source = path_of("lending").read_text()
     changed = source.replace(before, after) if verdict != "import" else f"raise ImportError\n{source}"
-    change = Change(name="planted", first_line=1, last_line=1, tree=ast.parse(changed))
+    tree, nothing = ast.parse(changed), ast.Pass()
+    tree.body.append(nothing)
+    change = Change(name="planted", first_line=1, last_line=1, module=tree, node=nothing, replacement=nothing)
     passes = Passes(lines={"lending": {1: [TEST]}}, seconds={TEST: 0.1})
     assert judge("lending", change, passes, Counter()) == verdict
 

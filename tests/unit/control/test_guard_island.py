@@ -106,6 +106,16 @@ def test_two_inverters_give_together_and_each_on_its_phases() -> None:
     assert told(alone, CHARGER) == ChargeCurrent(current_a=6.8, phase_count=1)
 
 
+def test_an_inverter_that_gives_less_than_nothing_takes_nothing_from_another_one() -> None:
+    second = DeviceId("second")
+    pump = replace(OPEN_B.heat_pumps[0], power_max_w=9_000.0)
+    batteries = (*OPEN_B.batteries, replace(OPEN_B.batteries[0], id=second))
+    site = replace(OPEN_B, batteries=batteries, heat_pumps=(pump,))
+    values = {BATTERY: FEEDING, second: replace(FEEDING, discharge_power_max_w=-5.0)}
+    found = outage(site, wanted_w={HEAT_PUMP: 9_000.0}, batteries=values)
+    assert found.expected_power_w[HEAT_PUMP] == pytest.approx(GIVES_W)
+
+
 def test_what_the_house_draws_by_itself_is_not_there_for_others() -> None:
     found = outage(wanted_w={HEAT_PUMP: 2_500.0}, residual_high_w=PhaseValues(l2=1_000.0))
     assert found.expected_power_w[HEAT_PUMP] == pytest.approx(GIVES_W - 3_000.0)
