@@ -4,7 +4,7 @@ Run as root with ``python -m benchmarks.store``: an ext4 file system of its own 
 metadata count and nothing else does. A quarter of an hour is written; after each half minute the journal is given the
 time to commit (1 s here instead of 5 s, so that the run is short). 50 values a second (10 lively, 20 slow, 20 nearly
 still), a record a minute for the aggregator, 20 episodes and eight changed documents an hour, ten series and a plan
-every quarter of an hour.
+every quarter of an hour; the aggregator fetches its minutes, or its broker is away.
 """
 
 import os
@@ -90,7 +90,9 @@ def seconds_of_a_house() -> Callable[[int], Chunk]:
     return chunk
 
 
-def write_quarter(store: HouseStore, wanted: tuple[str, ...], clock: StillClock) -> dict[str, list[float]]:
+def write_quarter(
+    store: HouseStore, wanted: tuple[str, ...], clock: StillClock, *, fetched: bool
+) -> dict[str, list[float]]:
     """A quarter of an hour of the wanted stores; milliseconds of each durable write."""
     overrides = store.documents("overrides", kind=ChargeNow)
     chunk = seconds_of_a_house()
@@ -107,7 +109,7 @@ def write_quarter(store: HouseStore, wanted: tuple[str, ...], clock: StillClock)
         seconds = chunk(number)
         timed("telemetry", lambda seconds=seconds: store.telemetry.append_chunk(seconds))  # type: ignore[misc]
         timed("outbox", lambda number=number: store.outbox.append(minute(number)))  # type: ignore[misc]
-        if "outbox" in wanted:
+        if "outbox" in wanted and fetched:
             for each in store.outbox.pending(10):
                 store.outbox.acknowledge(each)
         if number % 15 == 14:
@@ -131,20 +133,20 @@ def quarter(store: HouseStore, number: int) -> None:
     store.history.put_plan(replace(plan, issued_at=start_at))
 
 
-def measure(wanted: tuple[str, ...]) -> None:
+def measure(wanted: tuple[str, ...], *, fetched: bool = True) -> None:
     with small_disk() as folder:
         clock = StillClock()
         store = HouseStore(folder / "state", SystemFiles(folder / "state"), clock)
         # The first records make files; a day has few of those.
-        write_quarter(store, wanted, clock)
+        write_quarter(store, wanted, clock, fetched=fetched)
         before = written(folder)
-        taken_ms = write_quarter(store, wanted, clock)
+        taken_ms = write_quarter(store, wanted, clock, fetched=fetched)
         after = written(folder)
         store.close()
     mb_a_day = (after.sectors - before.sectors) * SECTOR_BYTES * DAYS_RATIO / 1e6
     flushes_a_day = (after.flushes - before.flushes) * DAYS_RATIO
     slowest_ms = max(max(each) for each in taken_ms.values())
-    name = wanted[0] if len(wanted) == 1 else "everything"
+    name = wanted[0] if len(wanted) == 1 else "everything" if fetched else "everything, broker away"
     print(
         f"{name}: {mb_a_day:.1f} MB/day on the device, {flushes_a_day} flushes/day, slowest write {slowest_ms:.1f} ms"
     )
@@ -160,6 +162,7 @@ def main() -> int:
         return 1
     measure(("telemetry",))
     measure(STORES)
+    measure(STORES, fetched=False)
     return 0
 
 

@@ -100,9 +100,13 @@ class SystemFiles:
                 raise
 
     def sync_content(self, path: str) -> None:
-        """Content is on disk."""
+        """Content is on disk.
+
+        With the time of its change: left to the file system that is a commit of its own some seconds later, which makes
+        three flushes of two (ext4, a write of allocated blocks).
+        """
         with _opened(self._root / path, os.O_RDONLY) as descriptor:
-            os.fdatasync(descriptor)
+            os.fsync(descriptor)
 
 
 def _sync(path: Path) -> None:

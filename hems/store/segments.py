@@ -8,8 +8,9 @@ is stepped over.
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from hems.ports import Files
 from hems.store import document
@@ -61,13 +62,20 @@ class SegmentLog:
         """What the log takes on disk."""
         return sum(self._sizes.values())
 
+    def hold(self, at_ms: int, payload: bytes) -> None:
+        """Add a record in memory; it is written with the next :meth:`put` or :meth:`save`."""
+        self.unsaved.append((at_ms, payload))
+
     def put(self, at_ms: int, payload: bytes) -> bool:
         """Add a record, behind what is still unsaved. True: all of that survives a power cut."""
-        self.unsaved.append((at_ms, payload))
+        self.hold(at_ms, payload)
+        return self.save()
+
+    def save(self) -> bool:
+        """Write what is unsaved. True: all of it survives a power cut."""
         with self._findings.watch(self._folder) as watched:
             while self.unsaved:
-                self._append(*self.unsaved[0])
-                self.unsaved.popleft()
+                self._append_what_fits()
         return watched.worked
 
     def records(self, number: int, offset: int = 0) -> Iterator[Record]:
@@ -76,6 +84,8 @@ class SegmentLog:
         Raises:
             OSError: the segment cannot be read.
         """
+        if number == self.numbers[-1] and offset >= self._end:
+            return  # asked for every five seconds
         window = Window(self._files, self.path(number))
         if number == self.numbers[-1]:
             window.size = self._end
@@ -121,6 +131,10 @@ class SegmentLog:
         document.save(self._files, self.path(number), content)
         self._sizes[number] = len(content)
         self._spans.pop(number, None)
+
+    def begin_behind(self, number: int) -> None:
+        """Give no new segment this number or a smaller one: it may lie in a folder that could not be listed."""
+        self._number_max = max(self._number_max, number)
 
     def path(self, number: int) -> str:
         """Where a segment lies."""
@@ -187,20 +201,28 @@ class SegmentLog:
         self._sizes[number] = size
         self._end = 0
 
-    def _append(self, at_ms: int, payload: bytes) -> None:
-        """What fails is not in the log: the next record takes its place."""
-        content = framed(at_ms, payload)
-        if not self._sizes or self._end + len(content) > self._segment_max_bytes:
-            self._begin(len(content))
+    def _append_what_fits(self) -> None:
+        """Write the unsaved records that fit into one segment, with one flush; if that fails none is in the log."""
+        first = framed(*self.unsaved[0])
+        if not self._sizes or self._end + len(first) > self._segment_max_bytes:
+            self._begin(len(first))
+        content, times = first, [self.unsaved[0][0]]
+        for at_ms, payload in islice(self.unsaved, 1, None):
+            record = framed(at_ms, payload)
+            if self._end + len(content) + len(record) > self._segment_max_bytes:
+                break
+            content += record
+            times.append(at_ms)
         number = self.numbers[-1]
-        path = self.path(number)
-        if self._end + len(content) > self._sizes[number]:
-            self._reserve(number, self._end + len(content))
-        self._files.write_at(path, self._end, content)
-        self._files.sync_content(path)
-        self._end += len(content)
-        first_ms, last_ms = self._spans.get(number, (at_ms, at_ms))
-        self._spans[number] = (min(first_ms, at_ms), max(last_ms, at_ms))
+        end = self._end + len(content)
+        if end > self._sizes[number]:
+            self._reserve(number, end)
+        self._files.write_at(self.path(number), self._end, content)
+        self._files.sync_content(self.path(number))
+        self._end = end
+        for _ in times:
+            self.unsaved.popleft()
+        self._spans[number] = _spanned(self._spans.get(number), times)
 
     def _reserve(self, number: int, bytes_needed: int) -> None:
         steps = -(-bytes_needed // self._reserve_bytes)
@@ -208,3 +230,8 @@ class SegmentLog:
         self._files.reserve(self.path(number), size)
         self._files.sync_content(self.path(number))
         self._sizes[number] = size
+
+
+def _spanned(span_ms: tuple[int, int] | None, times_ms: Sequence[int]) -> tuple[int, int]:
+    known_ms = (*(span_ms or ()), *times_ms)
+    return min(known_ms), max(known_ms)

@@ -195,7 +195,9 @@ def test_seven_days_without_a_broker_come_from_disk_afterwards_whole_and_within_
         async with home_online(clock, OffloadedOutbox(kept, direct)) as home:
             home.broker.stop()
             for number in range(count):
-                assert kept.append(minute(number))
+                kept.append(minute(number))
+            assert kept.save()
+            assert len(kept.pending(count + 1)) == count
             home.broker.start()
             heard: list[tuple[str, int]] = []
             ends_s = home.clock.monotonic_s() + 3_600

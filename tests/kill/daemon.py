@@ -57,11 +57,14 @@ class Outcome:
 
     kills: int = 0
     while_starting: int = 0
+    in_safe_mode: int = 0
     read: int = 0
     acknowledged: int = 0
     lost: int = 0
     back_from_the_dead: int = 0
     findings: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    """What was lost, in words."""
     not_live: int = 0
 
 
@@ -75,12 +78,13 @@ def main() -> None:
         play(min(ROUNDS_PER_FOLDER, wanted.kills - outcome.kills), seed, outcome)
         seed += 1
         sys.stdout.write(
-            f"{outcome.kills} kills ({outcome.while_starting} while starting): {outcome.acknowledged} acknowledged, "
-            f"{outcome.read} records read, {outcome.lost} lost, {outcome.back_from_the_dead} taken back and there, "
-            f"{len(outcome.findings)} findings, {outcome.not_live} times not live again; next seed {seed}\n"
+            f"{outcome.kills} kills ({outcome.while_starting} while starting, {outcome.in_safe_mode} in safe mode): "
+            f"{outcome.acknowledged} acknowledged, {outcome.read} records read, {outcome.lost} lost, "
+            f"{outcome.back_from_the_dead} taken back and there, {len(outcome.findings)} findings, "
+            f"{outcome.not_live} times not live again; next seed {seed}\n"
         )
         sys.stdout.flush()
-    for each in outcome.findings:
+    for each in (*outcome.troubles, *outcome.findings):
         sys.stdout.write(f"  {each}\n")
     sys.exit(0 if outcome.lost + outcome.back_from_the_dead + outcome.not_live + len(outcome.findings) == 0 else 1)
 
@@ -92,7 +96,7 @@ def play(kills: int, seed: int, outcome: Outcome) -> Outcome:
         for number in range(kills):
             dice = random.Random(seed * 1_000_003 + number)
             if number % (CRASHES_MAX + 1) == 0:
-                (Path(folder) / "documents" / "starts.json").unlink(missing_ok=True)
+                _forget_starts(Path(folder))
             start_at = START_AT + number * ROUND
             arguments = ("--speed", str(SPEED), "--start-at", start_at.isoformat())
             if dice.random() < STARTING_RATIO:
@@ -103,14 +107,21 @@ def play(kills: int, seed: int, outcome: Outcome) -> Outcome:
                     with running_demo(*arguments, state_dir=Path(folder)) as demo:
                         _compare(demo, told, outcome)
                         _live_and_die(demo, told, dice)
+                    outcome.in_safe_mode += any("Safe mode:" in line for line in demo.lines)
                 except AssertionError as error:
                     outcome.not_live += 1
-                    outcome.findings.append(str(error))
+                    outcome.findings.append(f"seed {seed}, round {number}: {error}")
             outcome.kills += 1
             _open(Path(folder), told, outcome)
     outcome.acknowledged += told.acknowledged
     outcome.read += len(told.read)
     return outcome
+
+
+def _forget_starts(folder: Path) -> None:
+    """The document and the one before: with that alone the count goes on, and soon all rounds are of the safe mode."""
+    for each in (folder / "documents").glob("starts.json*"):
+        each.unlink()
 
 
 def _die_starting(arguments: tuple[str, ...], folder: Path, life_s: float) -> None:
@@ -155,6 +166,7 @@ def _compare(demo: RunningDemo, told: Told, outcome: Outcome) -> None:
         return
     if told.override is not None and (found is None or found["id"] != told.override):
         outcome.lost += 1
+        outcome.troubles.append(f"no override {told.override} after the start")
     if told.override is None and found is not None:
         outcome.back_from_the_dead += 1
     told.override = None if found is None else found["id"]
@@ -166,13 +178,16 @@ def _open(folder: Path, told: Told, outcome: Outcome) -> None:
     kept = store.documents("overrides", kind=ChargeNow).all()
     if told.override is not None and not told.asking and told.override not in {each.id for each in kept.values()}:
         outcome.lost += 1
+        outcome.troubles.append(f"no override {told.override} on disk")
     from_at, to_at = START_AT - timedelta(days=1), START_AT + timedelta(days=2)
     slots = enumerate(store.history.slots("load_w", from_at, to_at))
     read = {("quarter hour", str(at)) for at, value in slots if value is not None}
     read |= {("seconds", str(each.start_at)) for each in store.telemetry.read(from_at, to_at)}
     episodes = store.episodes.read(from_at, to_at)
     read |= {("episode", f"{each.device_id} {each.opened_at} {each.closed_at}") for each in episodes}
-    outcome.lost += len(told.read - read)
+    missing = told.read - read
+    outcome.lost += len(missing)
+    outcome.troubles += [f"gone: {kind} {each}" for kind, each in sorted(missing)]
     told.read |= read
     outcome.findings += [f"{each.place}: {each.text}" for each in store.findings.found]
     store.close()

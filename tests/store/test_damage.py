@@ -22,6 +22,7 @@ from tests.support.stores import (
     chunk,
     episode,
     journal,
+    keep_now,
     minute,
     outbox,
     override,
@@ -62,7 +63,7 @@ def read_telemetry(files: Files, findings: Findings) -> list[object]:
 
 def write_outbox(files: Files) -> list[object]:
     store = outbox(files, Findings(), StillClock())
-    return [each for each in map(minute, range(4)) if store.append(each)]
+    return [each for each in map(minute, range(4)) if keep_now(store, each)]
 
 
 def write_cursor(files: Files) -> list[object]:

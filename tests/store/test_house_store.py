@@ -22,7 +22,18 @@ from hems.store.findings import Findings
 from hems.store.history import CarSession, History, SlotValue, SpotPrice
 from hems.store.house_store import HouseStore
 from tests.support.crash_files import CrashFiles
-from tests.support.stores import CHARGER, FOREVER_AT, START_AT, StillClock, chunk, episode, minute, override, slot_value
+from tests.support.stores import (
+    CHARGER,
+    FOREVER_AT,
+    START_AT,
+    StillClock,
+    chunk,
+    episode,
+    keep_now,
+    minute,
+    override,
+    slot_value,
+)
 
 HOUR = timedelta(hours=1)
 BALLAST = 64 << 10
@@ -40,7 +51,7 @@ def fill(store: HouseStore, first: int = 0) -> list[bool]:
         durable += [
             overrides.put(str(number), override(number)),
             store.telemetry.append_chunk(chunk(number)),
-            store.outbox.append(minute(number)),
+            keep_now(store.outbox, minute(number)),
             store.episodes.append([episode(number)]),
             store.history.put_slots([slot_value(number)]),
         ]

@@ -14,7 +14,7 @@ from hems.runtime.files import SystemFiles
 from hems.store.findings import Findings
 from hems.store.outbox import SegmentOutbox, quarter_hours
 from tests.support.crash_files import CrashFiles
-from tests.support.stores import StillClock, minute
+from tests.support.stores import StillClock, keep_now, minute
 
 
 class CountedFiles(CrashFiles):
@@ -44,7 +44,7 @@ def seqs(minutes: Sequence[TelemetryMinute]) -> list[int]:
 
 def test_records_wait_in_order_until_they_are_acknowledged(tmp_path: Path):
     store = opened(SystemFiles(tmp_path))
-    assert all(store.append(minute(seq)) for seq in range(50))
+    assert all(keep_now(store, minute(seq)) for seq in range(50))
     assert seqs(store.pending(3)) == [0, 1, 2]
     assert seqs(store.pending(3)) == [0, 1, 2]
     store.acknowledge(minute(1))
@@ -54,14 +54,14 @@ def test_records_wait_in_order_until_they_are_acknowledged(tmp_path: Path):
     assert seqs(store.pending(100)) == list(range(2, 50))
     store.acknowledge(minute(49))
     assert store.pending(10) == []
-    store.append(minute(50))
+    keep_now(store, minute(50))
     assert seqs(store.pending(10)) == [50]
 
 
 def test_acknowledged_records_stay_so_after_a_clean_stop_and_may_come_twice_after_a_kill(tmp_path: Path):
     store = opened(SystemFiles(tmp_path))
     for seq in range(20):
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
     store.pending(20)
     store.acknowledge(minute(9))
     assert seqs(opened(SystemFiles(tmp_path)).pending(100)) == list(range(20))
@@ -74,17 +74,39 @@ def test_the_cursor_is_written_once_a_quarter_of_an_hour_of_house_time_at_most()
     store = opened(files, clock=clock, segment=1 << 20)
     for seq in range(600):
         clock.mono_s += 15.0
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
         store.acknowledge(store.pending(1)[0])
     assert len([each for each in files.done if each == "rename outbox/cursor"]) == 10
     assert seqs(opened(files).pending(1_000)) == [599]
+
+
+def test_minutes_that_are_fetched_soon_are_never_written():
+    files = CrashFiles()
+    store = opened(files)
+    for seq in range(1_440):
+        store.append(minute(seq))
+        assert seqs(store.pending(10)) == [seq]
+        store.acknowledge(minute(seq))
+    assert files.done == []
+
+
+def test_minutes_that_nobody_fetches_share_a_flush_and_a_stop_writes_the_rest():
+    files = CrashFiles()
+    store = opened(files, segment=1 << 20)
+    durable = [store.append(minute(seq)) for seq in range(13)]
+    assert [seq for seq, each in enumerate(durable) if each] == [4, 9]
+    assert len([each for each in files.done if each.startswith("write_at")]) == 2
+    assert seqs(store.pending(100)) == list(range(13))
+    assert seqs(opened(files).pending(100)) == list(range(10))
+    store.close()
+    assert seqs(opened(files).pending(100)) == list(range(13))
 
 
 def test_what_is_acknowledged_is_deleted_by_the_segment():
     files = CrashFiles()
     store = opened(files)
     for seq in range(200):
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
     assert len(files.names("outbox")) > 5
     store.acknowledge(store.pending(1_000)[-1])
     assert len(files.names("outbox")) == 1
@@ -95,7 +117,7 @@ def test_asking_for_a_few_reads_a_few():
     files = CountedFiles()
     store = opened(files, segment=4 << 20)
     for seq in range(3_000):
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
     store.pending(2_000)
     store.acknowledge(minute(1_900))
     files.read_bytes = 0
@@ -107,14 +129,14 @@ def test_a_cursor_from_another_life_skips_nothing():
     files = CrashFiles()
     store = opened(files)
     for seq in range(5):
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
     store.acknowledge(store.pending(5)[-1])
     store.close()
     cursor = files.read("outbox/cursor") or b""
     fresh = CrashFiles()
     store = opened(fresh)
     for seq in range(10):
-        store.append(minute(seq, boot="another"))
+        keep_now(store, minute(seq, boot="another"))
     fresh.write("outbox/cursor", cursor)
     assert seqs(opened(fresh).pending(100)) == list(range(10))
 
@@ -124,7 +146,7 @@ def test_a_long_outage_thins_the_oldest_and_drops_at_last(caplog: pytest.LogCapt
     files = CrashFiles()
     store = opened(files, segment=2_048, total=8_192)
     for seq in range(900):
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
     assert sum(files.size(f"outbox/{name}") or 0 for name in files.names("outbox")) <= 8_192
     left = store.pending(10_000)
     durations_s = [each.duration_s for each in left]
@@ -145,7 +167,7 @@ def test_thinning_keeps_the_energy_of_what_is_not_acknowledged():
     store = opened(files, segment=2_048, total=6_144)
     acknowledged = -1
     for seq in range(150):
-        store.append(minute(seq))
+        keep_now(store, minute(seq))
         if seq == 20:
             store.pending(8)
             store.acknowledge(minute(7))
@@ -166,11 +188,11 @@ def test_the_link_is_served_from_memory_when_there_is_no_disk(tmp_path: Path):
     folder = tmp_path / "state"
     folder.write_text("no folder")
     store = opened(SystemFiles(folder))
-    assert not any(store.append(minute(seq)) for seq in range(5))
+    assert not any(keep_now(store, minute(seq)) for seq in range(5))
     store.acknowledge(store.pending(2)[-1])
     assert seqs(store.pending(10)) == [2, 3, 4]
     folder.unlink()
-    assert store.append(minute(5))
+    assert keep_now(store, minute(5))
     assert seqs(store.pending(10)) == [2, 3, 4, 5]
     assert seqs(opened(SystemFiles(folder)).pending(10)) == [2, 3, 4, 5]
 
@@ -187,7 +209,7 @@ def test_whatever_happens_in_between_each_record_is_received(steps: list[tuple[s
         if step == "append":
             for _ in range(count):
                 seq += 1
-                store.append(minute(seq))
+                keep_now(store, minute(seq))
         elif step == "take":
             taken = store.pending(count)
             received += seqs(taken)

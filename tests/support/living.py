@@ -20,7 +20,7 @@ from hems.domain.site import DeviceId, Site
 from hems.domain.time import SLOT_S
 from hems.domain.wiring import AggregatorWiring
 from hems.forecast.price import PublishedPrices
-from hems.ports import Answer, Clock, Mqtt, Offload, Outcome, Predictor, Report
+from hems.ports import Answer, Clock, Mqtt, Offload, Outcome, Planner, Predictor, Report
 from hems.runtime.files import SystemFiles
 from hems.sim.data import HouseData
 from hems.sim.house import SimHouse
@@ -78,18 +78,20 @@ class SimDriver:
 
 
 class LocalPlanner:
-    """The product's solver without a process: virtual time does not wait for one."""
+    """The product's solver, without a process unless it is given one; virtual time stands still while it works."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: Planner | None = None) -> None:
         self.broken = False
+        self._worker = worker
 
     def answer(self, problem: PlanningProblem) -> bytes:
         if self.broken:
             raise WorkerError("planned fault")
-        return answer(fast_json(problem))
+        return answer(fast_json(problem)) if self._worker is None else self._worker.answer(problem)
 
     def close(self) -> None:
-        """Nothing to end."""
+        if self._worker is not None:
+            self._worker.close()
 
 
 async def direct(work: Callable[[], T]) -> T:
@@ -168,6 +170,7 @@ async def living(
     disk: Offload = direct,
     predictor: Predictor | None = None,
     operator: tuple[GridOperator, OperatorBox] | None = None,
+    worker: Planner | None = None,
 ) -> AsyncIterator[Living]:
     """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`.
 
@@ -182,7 +185,7 @@ async def living(
         start_mono_s=clock.monotonic_s(),
         stored_ratio=stored_ratio,
     )
-    driver, planner = SimDriver(house, clock, step_s), LocalPlanner()
+    driver, planner = SimDriver(house, clock, step_s), LocalPlanner(worker)
     store = HouseStore(folder, SystemFiles(folder), clock, ballast_bytes=BALLAST_BYTES)
     if market_of is not None:
         market = market_of(store, clock)

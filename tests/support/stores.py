@@ -100,6 +100,12 @@ def outbox(files: Files, findings: Findings, clock: StillClock) -> SegmentOutbox
     return SegmentOutbox(files, "outbox", findings, clock, segment_max_bytes=SEGMENT_BYTES)
 
 
+def keep_now(store: SegmentOutbox, minute: TelemetryMinute) -> bool:
+    """Without waiting for the others that share a flush."""
+    store.append(minute)
+    return store.save()
+
+
 def journal(files: Files, findings: Findings) -> EpisodeJournal:
     return EpisodeJournal(files, "episodes", findings, file_max_bytes=SEGMENT_BYTES)
 

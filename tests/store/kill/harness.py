@@ -62,7 +62,7 @@ class Figures:
 def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random) -> None:
     """All stores in random order, for ever. Each number is used once."""
     stores = Stores.open(folder)
-    number = first
+    number, waiting = first, list[int]()
     while True:
         number += 1
         kind = chance.choice(("document", "limit", "telemetry", "outbox", "outbox", "consumed", "episode", "history"))
@@ -77,7 +77,11 @@ def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random) ->
             case "telemetry":
                 done = stores.telemetry.append_chunk(chunk(number))
             case "outbox":
-                done = stores.outbox.append(minute(number))
+                waiting.append(number)
+                if stores.outbox.append(minute(number)):
+                    for kept in waiting:
+                        tell(kind, kept)
+                    waiting.clear()
             case "consumed":
                 for each in stores.outbox.pending(3):
                     tell("consumed", each.seq)  # the receiver has it, whether or not we still learn of that
