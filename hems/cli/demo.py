@@ -35,6 +35,7 @@ from hems.sim.demo import require_house, site_text
 from hems.sim.demo.history import past_days
 from hems.sim.demo.prices import synthetic_prices
 from hems.sim.demo.weather import made_up_outdoor_c
+from hems.sim.servers.orphans import end_with_parent
 from hems.store.history import SlotValue
 from hems.store.house_store import HouseStore
 
@@ -114,12 +115,16 @@ async def _demo(wanted: Wanted, state_dir: Path) -> None:
 
 @asynccontextmanager
 async def _devices(wanted: Wanted, start_at: datetime, epoch_s: float, ocpp_port: int) -> AsyncIterator[dict[str, Any]]:
-    """The simulated devices: a process that ends with its standard input, so also with us, however we end."""
+    """The simulated devices: a process that ends with its standard input, and with us, however we end.
+
+    Left to itself one of a hundred, whose demo was killed while it made its servers, did not end.
+    """
     arguments = ["--house", wanted.house, "--speed", str(wanted.speed), "--start-at", start_at.isoformat()]
     arguments += ["--epoch-s", str(epoch_s), "--ocpp-url", f"ws://{LOOPBACK}:{ocpp_port}"]
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "hems", "sim", *arguments,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+        preexec_fn=end_with_parent,
     )  # fmt: skip
     assert child.stdin is not None
     assert child.stdout is not None

@@ -12,7 +12,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.support.demo import CLOCK, PAUSE, RunningDemo, running_demo, stop
+from tests.support.demo import CLOCK, PAUSE, RunningDemo, running_demo, starting_demo, stop
 
 SPEED = "30"
 HEAVY = ("numpy", "ortools", "sklearn", "scipy", "pandas")
@@ -131,6 +131,17 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
         assert alive == []
     assert not [line for line in small.lines if "ERROR" in line or "Traceback" in line]
     assert (tmp_path / "history.sqlite").exists()
+
+
+def test_a_demo_that_is_killed_leaves_no_devices_behind_even_such_as_do_nothing_any_more(tmp_path: Path) -> None:
+    with starting_demo("--state-dir", str(tmp_path)) as demo:
+        devices = demo.until(lambda: demo.family()[1:2], within_s=30, what="a process with the devices")[0]
+        devices.suspend()
+        demo.process.kill()
+        _, alive = psutil.wait_procs([devices], timeout=10)
+        for each in alive:
+            each.kill()
+        assert alive == []
 
 
 def test_a_taken_port_and_an_unknown_house_are_one_clear_message(demo: RunningDemo) -> None:

@@ -1,11 +1,9 @@
 """An MQTT broker on an ephemeral port of loopback: mosquitto where it is installed, else one inside this process."""
 
 import asyncio
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -13,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from hems.domain.errors import OperatingError
 from hems.sim.servers.endpoint import LOOPBACK
+from hems.sim.servers.orphans import end_with_parent
 from hems.sim.servers.pace import real_pause
 
 log = logging.getLogger(__name__)
@@ -21,9 +20,6 @@ START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
 ATTEMPTS = 3
 """A free port can be taken by somebody else before the broker has it."""
-PR_SET_PDEATHSIG = 1
-"""Of prctl(2)."""
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @asynccontextmanager
@@ -50,7 +46,7 @@ async def _mosquitto(program: str) -> AsyncIterator[int]:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )  # fmt: skip
             answers = await _answers(port, child)
         try:
@@ -65,11 +61,6 @@ async def _mosquitto(program: str) -> AsyncIterator[int]:
 def _user_line() -> str:
     """Started as root, mosquitto becomes another user, and then the kernel forgets to end it with us (prctl(2))."""
     return "user root\n" if os.geteuid() == 0 else ""
-
-
-def _end_with_parent() -> None:
-    """In the child, before it becomes the broker: the kernel ends it with us, even if we are killed."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def _answers(port: int, child: asyncio.subprocess.Process) -> bool:
