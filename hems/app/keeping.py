@@ -25,11 +25,10 @@ def kept_of(prediction: Prediction, zone: ZoneInfo, *, plain: bool) -> list[Kept
 
 
 def _due(grid: SlotGrid, zone: ZoneInfo) -> Iterator[tuple[ForecastKind, int]]:
-    second = time_of_day_s(grid.start_at, zone)
-    if second == 0:
-        day = civil_day(local_day(grid.start_at, zone), zone)
+    day = civil_day(local_day(grid.start_at, zone), zone)
+    if grid.start_at == day.start_at:  # clocks show midnight twice a year, or not at all, where they change at it
         yield ForecastKind.DAY, min(grid.count, grid.whole_slots_before(day.end_at))
-    if second % EVERY_S == 0:
+    if time_of_day_s(grid.start_at, zone) % EVERY_S == 0:
         yield ForecastKind.HOURS, min(grid.count, HOURS_SLOTS)
 
 

@@ -7,6 +7,7 @@ import difflib
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -99,14 +100,18 @@ def matching(pattern: str, what: str, example: str) -> Scalar:
     return Scalar(check, {"type": "string", "pattern": f"^{pattern}$", "examples": [example]})
 
 
+LEAP_SECONDS = "right/"
+"""Zones of another time than UTC: their clocks change between two quarter hours."""
+
+
 def _timezone(text: str) -> str:
-    try:
+    with suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         zoneinfo.ZoneInfo(text)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        close = nearest(text, zoneinfo.available_timezones())
-        advice = f'did you mean "{close}"?' if close else 'it looks like "Europe/Amsterdam"'
-        raise refusal(f"{quoted(text)} is not a time zone; {advice}") from None
-    return text
+        if not text.startswith(LEAP_SECONDS):
+            return text
+    close = nearest(text, zoneinfo.available_timezones())
+    advice = f'did you mean "{close}"?' if close else 'it looks like "Europe/Amsterdam"'
+    raise refusal(f"{quoted(text)} is not a time zone; {advice}")
 
 
 def _time_of_day(text: str) -> int:

@@ -13,6 +13,8 @@ SLOT_S = 900
 """Market time unit of the European day-ahead market, and the slot of every wire and record [s]."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+"""Clocks change at whole minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +139,25 @@ class SlotGrid:
 
 
 def next_local_time(at: datetime, time_of_day_s: int, zone: ZoneInfo) -> datetime:
-    """First instant after ``at`` at which local clocks show this time of day; in the gap of spring, the gap's end."""
+    """First instant after ``at`` at which a local time of day begins: it does so once a day.
+
+    Where clocks jump over it in spring, at the end of the gap; where they show it twice in autumn, the first time.
+    """
     hours, seconds = divmod(time_of_day_s, 3600)
     wall = time(hours, seconds // 60, seconds % 60)
     for days in range(3):
-        local = datetime.combine(local_day(at, zone) + timedelta(days=days), wall, tzinfo=zone)
-        candidate = local.astimezone(UTC)
+        candidate = _first_shown(datetime.combine(local_day(at, zone) + timedelta(days=days), wall), zone)
         if candidate > at:
             return candidate
     raise AssertionError("every local day has its times")
+
+
+def _first_shown(wall: datetime, zone: ZoneInfo) -> datetime:
+    """First instant at which local clocks show this, or jump over it."""
+    at = wall.replace(tzinfo=zone).astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) == wall:
+        return at
+    before = at - MINUTE  # in a gap, an instant is as far behind its end as its wall time is behind its begin
+    while before.astimezone(zone).replace(tzinfo=None) > wall:
+        at, before = before, before - MINUTE
+    return at

@@ -14,11 +14,10 @@ from hems.domain.time import SlotGrid
 from hems.forecast.load import forecast_load
 from hems.forecast.price import PublishedPrices, predict_spot
 from hems.forecast.pv import forecast_pv
-from hems.forecast.series import wall_positions, weighted_mean, weighted_quantiles
+from hems.forecast.series import weighted_mean, weighted_quantiles
 from hems.learning import load as days_alike
 from hems.learning import pv as by_geometry
 from hems.learning.sun import Plant
-from hems.learning.wall import grid_positions
 
 HOUR_S = 3600
 ZONE = ZoneInfo("Europe/Amsterdam")
@@ -174,25 +173,6 @@ def test_published_prices_are_never_touched(
             assert price == truth
         if index < curve.published_count:
             assert truth is not None
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    hours=st.integers(0, 24 * 800),
-    count=st.integers(1, 400),
-    zone=st.sampled_from(["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]),
-)
-def test_wall_positions_agree_with_the_zone_at_every_slot(hours: int, count: int, zone: str) -> None:
-    """Method: an independent count, slot by slot, from the printed local time."""
-    grid = SlotGrid(start_at=FIRST_AT + timedelta(hours=hours), count=count)
-    expected = []
-    for at in grid.starts():
-        local = at.astimezone(ZoneInfo(zone))
-        expected.append(
-            (local.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days * 96 + local.hour * 4 + local.minute // 15
-        )
-    assert wall_positions(grid, ZoneInfo(zone)) == expected
-    assert grid_positions(grid, ZoneInfo(zone)).tolist() == expected
 
 
 @given(samples=st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(1e-6, 1e3)), min_size=1, max_size=40))
