@@ -42,6 +42,8 @@ class SimDriver:
         self.lost: set[DeviceId] = set()
         """Devices that do not answer and take no commands."""
         self.applied: list[Command] = []
+        self.applied_mono_s: list[float] = []
+        """When each of them came."""
         self.rested = False
         self._clock = clock
 
@@ -70,6 +72,7 @@ class SimDriver:
         if command.device_id in self.lost:
             return Answer(outcome=Outcome.UNCONFIRMED, detail="no answer")
         self.applied.append(command)
+        self.applied_mono_s.append(self._clock.monotonic_s())
         self.house.apply([command], self.house.mono_s)
         return Answer(outcome=Outcome.ACCEPTED)
 
@@ -137,6 +140,12 @@ class Living:
     clock: VirtualClock
     planner: LocalPlanner
     began_mono_s: float
+    running: asyncio.Task[None]
+
+    async def kill(self) -> None:
+        """End it between two awaits; what it still puts on the disk meanwhile is to be left out by a copy of before."""
+        self.running.cancel()
+        await asyncio.wait({self.running})
 
     async def until(self, elapsed_s: float) -> None:
         """Go on to a second after the start."""
@@ -171,21 +180,19 @@ async def living(
     predictor: Predictor | None = None,
     operator: tuple[GridOperator, OperatorBox] | None = None,
     worker: Planner | None = None,
+    driver: SimDriver | None = None,
 ) -> AsyncIterator[Living]:
     """A daemon from its start to its clean stop; to be used inside :func:`hems.sim.virtual_time.run`.
 
     ``ahead_s``: of its clock before the house's data, which begin with a quarter hour; a daemon rarely does.
+    ``driver``: of a house that lives already.
     """
     clock = VirtualClock(start_at + timedelta(seconds=ahead_s), trusted=trusted)
-    house = SimHouse(
-        site,
-        data,
-        seed=seed,
-        start_at=start_at,
-        start_mono_s=clock.monotonic_s(),
-        stored_ratio=stored_ratio,
-    )
-    driver, planner = SimDriver(house, clock, step_s), LocalPlanner(worker)
+    if driver is None:
+        start_mono_s = clock.monotonic_s()
+        house = SimHouse(site, data, seed=seed, start_at=start_at, start_mono_s=start_mono_s, stored_ratio=stored_ratio)
+        driver = SimDriver(house, clock, step_s)
+    planner = LocalPlanner(worker)
     store = HouseStore(folder, SystemFiles(folder), clock, ballast_bytes=BALLAST_BYTES)
     if market_of is not None:
         market = market_of(store, clock)
@@ -211,7 +218,11 @@ async def living(
     daemon = Daemon(parts)
     running = asyncio.ensure_future(daemon.run(stop))
     try:
-        yield Living(daemon=daemon, driver=driver, clock=clock, planner=planner, began_mono_s=began_mono_s)
+        yield Living(
+            daemon=daemon, driver=driver, clock=clock, planner=planner, began_mono_s=began_mono_s, running=running
+        )
     finally:
         stop.set()
-        await running
+        await asyncio.wait({running})
+        if not running.cancelled():
+            running.result()
