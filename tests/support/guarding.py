@@ -1,5 +1,6 @@
 """One pass of the guard by hand: what each device is told, what limited it, and what is left for the next one."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ NOW = now_after(1_000.0)
 OPEN_A = replace(home_a(), connection=replace(home_a().connection, export_power_max_w=None))
 OPEN_B = replace(home_b(), connection=replace(home_b().connection, export_power_max_w=None))
 QUIET = House(load_w=0.0, car=CarState.CONNECTED)
-Wanted = dict[DeviceId, float | None]
+Wanted = Mapping[DeviceId, float | None]
 
 
 def decide(
