@@ -28,6 +28,7 @@ LAST: Final = "last"
 CRASHES_MAX: Final = 3
 """In a row; the next start is in safe mode."""
 PROVEN_AFTER_S: Final = 300.0
+AGAIN_AFTER_S: Final = 60.0
 SAFE_MODE_MIN_S: Final = 900.0
 SAFE_MODE_MAX_S: Final = 4 * 3600.0
 NOTED_MAX_S: Final = 2.0
@@ -97,9 +98,10 @@ class Starts:
         self.is_safe_mode = False
 
     async def prove(self) -> None:
-        """Note that everything has run long enough, when it has; never returns."""
+        """Note that everything has run long enough, when it has, and as soon as the disk takes it; never returns."""
         await self._clock.sleep_until(self._clock.monotonic_s() + PROVEN_AFTER_S)
-        await self._put(PROVEN)
+        while not await self._put(PROVEN):
+            await self._clock.sleep_until(self._clock.monotonic_s() + AGAIN_AFTER_S)
         await asyncio.Event().wait()
 
     async def end(self, stop: asyncio.Event) -> None:
@@ -118,11 +120,13 @@ class Starts:
             "and does nothing else: no plan, no new prices, no learning, no aggregator."
         )
 
-    async def _put(self, start: Start) -> None:
+    async def _put(self, start: Start) -> bool:
+        """Whether it survives a power cut."""
         try:
-            await self._offload(partial(self._shelf.put, LAST, start))
+            return await self._offload(partial(self._shelf.put, LAST, start))
         except OperatingError as error:
             log.warning("the start could not be noted: %s", error)
+            return False
 
 
 def _doubled(first_s: float, times: int, longest_s: float) -> float:

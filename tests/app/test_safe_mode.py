@@ -5,19 +5,22 @@ import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from hems.app.starts import LAST, Start
+from hems.app.starts import LAST, PROVEN, Start, Starts
 from hems.domain.events import Mode
 from hems.domain.wiring import AggregatorWiring
 from hems.runtime.files import SystemFiles
 from hems.sim import virtual_time
 from hems.sim.memory_mqtt import MemoryBroker
+from hems.sim.virtual_time import VirtualClock
 from hems.store.documents import Documents
 from hems.store.findings import Findings
+from tests.support.eventually import running
 from tests.support.houses import CHARGER, home_b
-from tests.support.living import HeldDisk, Living, living
+from tests.support.living import HeldDisk, Living, direct, living
 from tests.support.simulated import START_AT, flat_data, stay
 
 T = TypeVar("T")
@@ -99,6 +102,32 @@ def test_two_crashes_are_no_reason(tmp_path: Path) -> None:
             assert house.daemon.planner.plans >= 1
             assert house.daemon.house.snapshot().notices == ()
             assert kept(tmp_path) == Start(crashes=2, proven=False)
+
+    virtual_time.run(main())
+
+
+def test_a_start_is_proven_as_soon_as_the_disk_takes_it_again(tmp_path: Path) -> None:
+    class Files(SystemFiles):
+        is_full = False
+
+        def sync_content(self, path: str) -> None:
+            if self.is_full:
+                raise OSError(28, "No space left on device", path)
+            super().sync_content(path)
+
+    async def main() -> None:
+        clock = VirtualClock(START_AT)
+        files = Files(tmp_path)
+        shelf = Documents.open(files, "starts", kind=Start, findings=Findings())
+        starts = Starts(shelf, offload=direct, clock=clock, zone=ZoneInfo("Europe/Berlin"))
+        await starts.begin()
+        async with running(starts.prove()):
+            files.is_full = True
+            await clock.sleep_until(clock.monotonic_s() + 400.0)
+            assert kept(tmp_path) == Start(crashes=0, proven=False)
+            files.is_full = False
+            await clock.sleep_until(clock.monotonic_s() + 60.0)
+            assert kept(tmp_path) == PROVEN
 
     virtual_time.run(main())
 
