@@ -11,6 +11,7 @@ from hems.app.shelf import Shelf
 from hems.domain.errors import BadInputError, OperatingError
 from hems.domain.site import Battery, Charger, Device, GridMeter, PvPlant, Site
 from hems.domain.wiring import (
+    BridgeConnection,
     DsmrConnection,
     ModbusRtuConnection,
     ModbusTcpConnection,
@@ -23,6 +24,7 @@ from hems.domain.wiring import (
 )
 from hems.ports import Clock, Driver, Offload
 from hems.runtime.mqtt import MqttLink
+from hems_drivers.bridge.operator_box import BridgeOperatorBox
 from hems_drivers.modbus.link import Links
 from hems_drivers.modbus.operator_box import ModbusOperatorBox
 from hems_drivers.mqtt import OperatorBox, mqtt_driver
@@ -41,8 +43,8 @@ class Connected:
 
     drivers: tuple[Driver, ...]
     brokers: Mapping[str, MqttLink]
-    operator_box: OperatorBox | ModbusOperatorBox | None
-    """None: no grid operator is connected over a broker or Modbus."""
+    operator_box: OperatorBox | ModbusOperatorBox | BridgeOperatorBox | None
+    """None: no grid operator is connected, or by HTTP."""
 
     @property
     def tasks(self) -> tuple[tuple[str, Callable[[], Awaitable[None]]], ...]:
@@ -145,7 +147,7 @@ def connect(
 
 def _operator_box(
     wiring: Wiring, brokers: Mapping[str, MqttLink], links: Links, clock: Clock
-) -> OperatorBox | ModbusOperatorBox | None:
+) -> OperatorBox | ModbusOperatorBox | BridgeOperatorBox | None:
     operator = wiring.operator
     if operator is None:
         return None
@@ -154,6 +156,8 @@ def _operator_box(
             return OperatorBox(operator, brokers[operator.connection], clock)
         case ModbusTcpConnection() | ModbusRtuConnection() as modbus:
             return ModbusOperatorBox(operator, modbus, links, clock)
+        case BridgeConnection() as bridge:
+            return BridgeOperatorBox(operator, bridge, clock)
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hems.config.operator import ConsumptionEntry, ContactEntry, GridOperatorEntry, ProductionEntry
 from hems.config.registers import ContactRegister, ValueRegister
-from hems.config.schema import Http, SiteFile
+from hems.config.schema import Bridge, Http, SiteFile
 from hems.config.tree import Path
 from hems.domain.operator import GridOperator, OperatorControl, Way
 from hems.domain.section_14a import dimmed, guaranteed_power_w
@@ -34,7 +34,7 @@ def build_operator_wiring(file: SiteFile, site: Site) -> OperatorWiring | None:
     if entry is None:
         return None
     sources = tuple(_sources(entry, site))
-    if isinstance(file.connections[entry.connection], Http):
+    if isinstance(file.connections[entry.connection], Http | Bridge):
         sources = tuple(_in_one_document(each) for each in sources)
     beat = entry.heartbeat
     places = [place for _, place in places_of(entry)]

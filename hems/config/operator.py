@@ -65,8 +65,8 @@ class GridOperatorEntry(Model):
 
     name: Name
     connection: Reference
-    """A broker; a box that is asked by HTTP, where a place is the path of a value in its answer, as lpc.limit_w; or a
-    Modbus unit, where it is a register."""
+    """A broker; a box that is asked by HTTP, where a place is the path of a value in its answer, as lpc.limit_w; a
+    Modbus unit, where it is a register; or a bridge, where it is a contact, as in1."""
     heartbeat: HeartbeatPlace | None = None
     """Where a sign of life comes at least each minute: a topic, or a register that moves. Without it every message, or
     answer, is one."""

@@ -9,10 +9,10 @@ from hems.config.finding import Finding
 from hems.config.operator import ConsumptionEntry, ContactEntry, GridOperatorEntry, ProductionEntry
 from hems.config.quantity import quoted
 from hems.config.registers import ContactRegister
-from hems.config.schema import Http, ModbusRtu, ModbusTcp, Mqtt, SiteFile
+from hems.config.schema import Bridge, Http, ModbusRtu, ModbusTcp, Mqtt, SiteFile
 from hems.config.tree import Path, Tree
 from hems.domain.section_14a import dimmed, guaranteed_power_w
-from hems.domain.wiring import MqttPoint
+from hems.domain.wiring import BRIDGE_CONTACTS, MqttPoint
 
 _REGISTER = "{fc: 2, address: 0}"
 _FLAG_WORDS = ("on", "off", "true", "false", "1", "0")
@@ -40,14 +40,18 @@ def _connection(file: SiteFile, tree: Tree, entry: GridOperatorEntry) -> Iterato
     """Whether places are written as the connection has them."""
     connection = file.connections[entry.connection]
     at_heartbeat: Path = ("grid_operator", "heartbeat")
-    if not isinstance(connection, Mqtt | Http | ModbusTcp | ModbusRtu):
+    if not isinstance(connection, Mqtt | Http | ModbusTcp | ModbusRtu | Bridge):
         message = f"{quoted(entry.connection)} is of type {connection.type}, which tells no limits"
-        advice = "give it a connection of type mqtt, http, modbus_tcp or modbus_rtu"
+        advice = "give it a connection of type mqtt, http, modbus_tcp, modbus_rtu or bridge"
         yield tree.error(("grid_operator", "connection"), message, advice)
         return
-    if isinstance(connection, Http) and entry.heartbeat is not None:
-        message = "belongs to a broker or a Modbus unit; of a box that is asked by HTTP each answer is a sign of life"
+    if isinstance(connection, Http | Bridge) and entry.heartbeat is not None:
+        box = "a box that is asked by HTTP" if isinstance(connection, Http) else "a bridge"
+        message = f"belongs to a broker or a Modbus unit; of {box} each answer is a sign of life"
         yield tree.error(at_heartbeat, message, "delete it", at_key=True)
+        return
+    if isinstance(connection, Bridge):
+        yield from _bridge(tree, entry)
         return
     is_modbus = isinstance(connection, ModbusTcp | ModbusRtu)
     if is_modbus and isinstance(entry.heartbeat, str):
@@ -62,6 +66,22 @@ def _connection(file: SiteFile, tree: Tree, entry: GridOperatorEntry) -> Iterato
             message = f"{quoted(entry.connection)} is of type {connection.type}, which has no registers"
             what = "a topic" if isinstance(connection, Mqtt) else "the path of a value"
             yield tree.error(path, message, f"write {what}, or give it a connection of type modbus_tcp or modbus_rtu")
+
+
+def _bridge(tree: Tree, entry: GridOperatorEntry) -> Iterator[Finding]:
+    """Whether all that is asked of a bridge are contacts."""
+    for path, place in places_of(entry):
+        if path[-1] == "limit":
+            message = f"{quoted(entry.connection)} is a bridge, which has contacts and no values"
+            yield tree.error(path, message, 'write contacts instead, for example "contact: {state: in1}"')
+        elif not isinstance(place, MqttPoint) or place.topic not in BRIDGE_CONTACTS or place.path:
+            message = f"{quoted(entry.connection)} is a bridge, where this is a contact"
+            yield tree.error(path, message, f"write one of {BRIDGE_CONTACTS[0]} to {BRIDGE_CONTACTS[-1]}")
+    for path, contact in contacts_of(entry):
+        for key, word in (("limited", contact.limited), ("free", contact.free)):
+            if word.lower() not in _FLAG_WORDS:
+                message = f"{quoted(word)} is nothing that a contact says"
+                yield tree.error((*path, key), message, 'write "on" for closed or "off" for open')
 
 
 def _shared_places(tree: Tree, entry: GridOperatorEntry) -> Iterator[Finding]:

@@ -144,13 +144,22 @@ class Http(Model):
     url: WebAddress
 
 
+class Bridge(Model):
+    """A microcontroller on USB with the firmware of firmware-bridge: the grid operator's relay contacts."""
+
+    type: Literal["bridge"]
+    port: SerialPort
+
+
 class Simulated(Model):
     """No device at all: for simulated houses."""
 
     type: Literal["simulated"]
 
 
-Connection = Annotated[Dsmr | ModbusTcp | ModbusRtu | Ocpp | Mqtt | Http | Simulated, Field(discriminator="type")]
+Connection = Annotated[
+    Dsmr | ModbusTcp | ModbusRtu | Ocpp | Mqtt | Http | Bridge | Simulated, Field(discriminator="type")
+]
 
 
 class CircuitEntry(Model):

@@ -6,11 +6,12 @@ from typing import Final, Literal
 from hems.config.build_operator import build_operator_wiring
 from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry, HeatPumpTopics, MeterTopics, RelayTopics
 from hems.config.references import device_ids
+from hems.config.schema import Bridge, Dsmr, Http, ModbusRtu, ModbusTcp, Mqtt, Ocpp, SiteFile
 from hems.config.schema import Connection as ConnectionEntry
-from hems.config.schema import Dsmr, Http, ModbusRtu, ModbusTcp, Mqtt, Ocpp, SiteFile
 from hems.domain.site import DeviceId, Site
 from hems.domain.wiring import (
     AggregatorWiring,
+    BridgeConnection,
     Connection,
     DeviceWiring,
     DsmrConnection,
@@ -62,6 +63,8 @@ def _connection(entry: ConnectionEntry, secret_by_name: Mapping[str, str]) -> Co
             return MqttConnection(host=url.host, port=url.port, tls=url.tls, user=user, password=secret)
         case Http(url=url):
             return HttpConnection(url=url)
+        case Bridge(port=bridge_port):
+            return BridgeConnection(port=bridge_port)
     return SimulatedConnection()
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from hems.config.devices import DeviceEntry, GridMeterEntry, HeatPumpEntry
 from hems.config.finding import Finding
 from hems.config.quantity import quoted
-from hems.config.schema import Dsmr, ModbusRtu, ModbusTcp, Mqtt, Ocpp, SiteFile
+from hems.config.schema import Bridge, Dsmr, ModbusRtu, ModbusTcp, Mqtt, Ocpp, SiteFile
 from hems.config.topic_checks import check_topics
 from hems.config.tree import Path, Tree
 
@@ -142,7 +142,7 @@ def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
                 key, what = "unit", f"unit {unit} on this line is already connected as"
             case Ocpp(identity=identity):
                 address, key, what = ("identity", identity), "identity", f"{quoted(identity)} is already taken by"
-            case Dsmr(port=str(port)):
+            case Dsmr(port=str(port)) | Bridge(port=port):
                 address, key, what = ("port", port), "port", "this port is already taken by"
             case _:
                 continue
@@ -156,12 +156,13 @@ def _shared_addresses(file: SiteFile, tree: Tree) -> Iterator[Finding]:
 def _shared_lines(file: SiteFile, tree: Tree) -> Iterator[Finding]:
     """An RS-485 line has one speed, and nothing but Modbus on it."""
     first_by_port: dict[str, str] = {}
-    meter_ports = {each.port: name for name, each in file.connections.items() if isinstance(each, Dsmr)}
+    other_ports = {each.port: name for name, each in file.connections.items() if isinstance(each, Dsmr | Bridge)}
     for name, connection in file.connections.items():
         if not isinstance(connection, ModbusRtu):
             continue
-        if (meter := meter_ports.get(connection.port)) is not None:
-            message = f"this port is the customer port of {quoted(meter)}"
+        if (other := other_ports.get(connection.port)) is not None:
+            what = "customer port" if isinstance(file.connections[other], Dsmr) else "bridge"
+            message = f"this port is the {what} of {quoted(other)}"
             yield tree.error(("connections", name, "port"), message, "one of them is wrong")
         first = first_by_port.setdefault(connection.port, name)
         wanted = file.connections[first]

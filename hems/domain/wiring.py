@@ -81,11 +81,30 @@ class HttpConnection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeConnection:
+    """A microcontroller on USB that reads contacts (firmware-bridge/)."""
+
+    port: str
+
+
+BRIDGE_CONTACTS = tuple(f"in{pin}" for pin in range(1, 9))
+"""As the site file names them; a board may have fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedConnection:
     """Nothing to reach: a house of ``hems simulate``."""
 
 
-Connection = DsmrConnection | ModbusConnection | OcppConnection | MqttConnection | HttpConnection | SimulatedConnection
+Connection = (
+    DsmrConnection
+    | ModbusConnection
+    | OcppConnection
+    | MqttConnection
+    | HttpConnection
+    | BridgeConnection
+    | SimulatedConnection
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +231,8 @@ class LimitSource:
 class OperatorWiring:
     """How the grid operator tells his limits: over which broker, or by which box that is asked.
 
-    Of a box the points have no topic: its answer is one document. That of a Modbus unit is made of its registers, each
-    under its name.
+    Of a box the points have no topic: its answer is one document. That of a Modbus unit is made of its registers, that
+    of a bridge of its contacts, each under its name.
     """
 
     connection: str

@@ -17,13 +17,12 @@ from hems.domain.events import Mode
 from hems.domain.operator import (
     GridOperator,
     KeptLimit,
-    LimitPeriod,
     LimitState,
     LimitWrite,
     OperatorControl,
     Way,
 )
-from hems.domain.wiring import LimitContact, LimitSource, MqttPoint, OperatorWiring
+from hems.domain.wiring import MqttPoint
 from hems.ports import Offload
 from hems.runtime.files import SystemFiles
 from hems.sim import virtual_time
@@ -32,19 +31,13 @@ from hems.sim.virtual_time import VirtualClock
 from hems.store.documents import Documents
 from hems.store.findings import Findings
 from hems_drivers.mqtt import OperatorBox
-from tests.support.houses import CHARGER, home_b
-from tests.support.living import Living, direct, living
-from tests.support.simulated import START_AT, flat_data, stay
+from tests.support.houses import CHARGER
+from tests.support.limited import CONSUMPTION, SITE, by_contact, car_w, house_of, periods
+from tests.support.living import Living, direct
+from tests.support.simulated import START_AT
 
-SITE = replace(home_b(), pv=(), batteries=(), chargers=(replace(home_b().chargers[0], habit=None),))
-DATA = flat_data(SITE, days=3, load_w=2_500.0, pv_w=0.0, sessions=(stay(0.05, 20.0, 80.0),))
-CONSUMPTION = OperatorControl(way=Way.CONSUMPTION, failsafe_w=4_200.0, floor_w=4_200.0, dims=frozenset({CHARGER}))
-OPERATOR = GridOperator(name="Stadtwerke", controls=(CONSUMPTION,))
-CONTACT = LimitContact(state=MqttPoint(topic="input/0", path=("state",)), limited="on", free="off", limit_w=4_200.0)
-BY_CONTACT = OperatorWiring(
-    connection="box", heartbeat_topic=None, sources=(LimitSource(way=Way.CONSUMPTION, contacts=(CONTACT,)),)
-)
 T = TypeVar("T")
+BY_CONTACT = by_contact(MqttPoint(topic="input/0", path=("state",)))
 OPEN, CLOSED = b'{"state": "off"}', b'{"state": "on"}'
 
 
@@ -69,21 +62,8 @@ class Box:
 
 def limited_house(folder: Path, broker: MemoryBroker, *, ahead_s: float = 0.0) -> AbstractAsyncContextManager[Living]:
     link = broker.link()
-    clock = VirtualClock(START_AT + timedelta(seconds=ahead_s))
-    box = OperatorBox(BY_CONTACT, link, clock)
-    return living(SITE, DATA, folder, start_at=START_AT, links=(("broker box", link.run),), operator=(OPERATOR, box))
-
-
-def car_w(house: Living) -> float:
-    """What the car was told last [W]."""
-    told = [each.action for each in house.driver.applied if each.device_id == CHARGER]
-    assert isinstance(told[-1], ChargeCurrent)
-    return told[-1].current_a * told[-1].phase_count * 230.0
-
-
-def periods(house: Living) -> list[LimitPeriod]:
-    history = house.daemon.parts.store.history
-    return history.limits(START_AT - timedelta(days=1), START_AT + timedelta(days=3))
+    box = OperatorBox(BY_CONTACT, link, VirtualClock(START_AT + timedelta(seconds=ahead_s)))
+    return house_of(box, folder, links=(("broker box", link.run),))
 
 
 def test_a_contact_that_closes_dims_the_car_within_ten_seconds_and_is_in_the_record(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from hems.domain.reading import Reading
 from hems.domain.site import DeviceId, GridMeter
 from hems.domain.wiring import DsmrConnection
 from hems.ports import Answer, Clock, Driver, Outcome, Report
-from hems_drivers.p1.streams import READ_MAX_BYTES, SETTINGS, serial_stream, tcp_stream
+from hems_drivers.p1.streams import SETTINGS, serial_stream, tcp_stream
 from hems_drivers.p1.telegram import Framer, parse
+from hems_drivers.serial_port import READ_MAX_BYTES
 
 log = logging.getLogger(__name__)
 

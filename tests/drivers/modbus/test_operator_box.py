@@ -12,9 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hems.app.operator_desk import OperatorDesk
-from hems.domain.operator import GridOperator, KeptLimit, LimitState, OperatorControl, Way
-from hems.domain.time import Now
+from hems.domain.operator import LimitState, Way
 from hems.domain.wiring import (
     LimitContact,
     LimitSource,
@@ -26,17 +24,12 @@ from hems.domain.wiring import (
     Register,
     RegisterType,
 )
-from hems.runtime.clock import ScaledClock
-from hems.runtime.files import SystemFiles
-from hems.store.documents import Documents
-from hems.store.findings import Findings
 from hems_drivers.modbus.link import Links
 from hems_drivers.modbus.operator_box import ModbusOperatorBox, runs, value
 from hems_drivers.modbus.request import Function
 from hems_drivers.sunspec.driver import sunspec_driver
 from tests.support.eventually import clock_at, eventually, running
 from tests.support.houses import home_a
-from tests.support.living import direct
 from tests.support.modbus import (
     BASE,
     FAST,
@@ -54,13 +47,7 @@ from tests.support.modbus import (
     tcp,
     units,
 )
-
-SPEED = 50.0
-"""House seconds in a real one: two minutes of silence are 2.4 s."""
-SILENCE_S = 120.0
-"""Until the failsafe."""
-CONSUMPTION = OperatorControl(way=Way.CONSUMPTION, failsafe_w=4_200.0, floor_w=0.0)
-PRODUCTION = OperatorControl(way=Way.PRODUCTION, failsafe_w=6_000.0)
+from tests.support.operator_scene import SPEED, Scene, told_by
 
 
 def contact(register: Register, limit_w: float = 4_200.0, *, limited: str = "on", free: str = "off") -> LimitContact:
@@ -85,43 +72,14 @@ INPUT = Register(function=2, address=0)
 BY_INPUT = wiring(LimitSource(way=Way.CONSUMPTION, contacts=(contact(INPUT),)), registers=(INPUT,))
 
 
-@dataclass
-class Scene:
-    """An operator's desk, and the box that tells it."""
-
-    desk: OperatorDesk
-    clock: ScaledClock
-
-    def line(self, way: Way = Way.CONSUMPTION) -> tuple[LimitState, float | None]:
-        self.desk.limits(Now(at=self.clock.now(), mono_s=self.clock.monotonic_s(), wall_trusted=True))
-        (line,) = [each for each in self.desk.lines() if each.control.way is way]
-        return line.state, line.limit_w
-
-    async def until(self, state: LimitState, limit_w: float | None, way: Way = Way.CONSUMPTION) -> None:
-        wanted = state, limit_w
-        await eventually(lambda: self.line(way) == wanted, what=f"{wanted}, was {self.line(way)}")
-
-    async def until_silent(self) -> None:
-        """Until the failsafe: two minutes after what was heard last, which on a busy machine is not quite now."""
-        begin_s = self.clock.monotonic_s()
-        await self.until(LimitState.FAILSAFE, 4_200.0)
-        (entered_s,) = [each.entered_mono_s for each in self.desk.lines() if each.control.way is Way.CONSUMPTION]
-        assert SILENCE_S / 2 <= entered_s - begin_s <= SILENCE_S * 1.5
-
-
 @asynccontextmanager
 async def scene(
     told: OperatorWiring, connection: ModbusConnection, folder: Path, *, house: Links | None = None
 ) -> AsyncIterator[Scene]:
     clock = clock_at(SPEED)
     house = house or links(clock, FAST)
-    shelf = Documents.open(SystemFiles(folder), "operator-limits", kind=KeptLimit, findings=Findings())
-    desk = OperatorDesk(
-        GridOperator(name="Stadtwerke", controls=(CONSUMPTION, PRODUCTION)),
-        shelf, offload=direct, clock=clock, changed=lambda: None, record=lambda _: None,
-    )  # fmt: skip
-    async with running(ModbusOperatorBox(told, connection, house, clock).run(desk)):
-        yield Scene(desk, clock)
+    async with told_by(ModbusOperatorBox(told, connection, house, clock), clock, folder) as here:
+        yield here
 
 
 PLACES = {
