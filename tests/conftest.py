@@ -5,8 +5,6 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.support.bridge import Firmware, built
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
@@ -17,9 +15,3 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and CI=true: {call.excinfo.value if call.excinfo else ''}"
     return report
-
-
-@pytest.fixture(scope="session")
-def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
-    """The bridge's firmware, built for this machine once for all tests of a process."""
-    return built(tmp_path_factory.mktemp("firmware"))

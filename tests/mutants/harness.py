@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 2
 TIMEOUT_S = 50
-NO_CACHES = shutil.ignore_patterns("__pycache__", "node_modules")
+NO_CACHES = shutil.ignore_patterns("__pycache__", "node_modules", "build")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,7 +168,7 @@ MUTANTS = (
 
 
 def copy_of_the_product(folder: Path) -> None:
-    for part in ("hems", "drivers", "tests", "config"):
+    for part in ("hems", "drivers", "tests", "config", "firmware-bridge"):
         shutil.copytree(ROOT / part, folder / part, ignore=NO_CACHES)
     complete(folder)
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from hems.domain.errors import OperatingError
 
 SOURCES = Path(__file__).parents[2] / "firmware-bridge"
@@ -29,6 +31,12 @@ def built(folder: Path, *, version: int = 1) -> Firmware:
     make = ["make", "-s", "-C", str(SOURCES), f"OUT={folder}", f"DEFINES=-DBRIDGE_VERSION={version}", "all"]
     subprocess.run(make, check=True)
     return Firmware(host=folder / "bridge-host", core=folder / "core.so", tests=folder / "test-bridge")
+
+
+@pytest.fixture(scope="session")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
+    """Built once for all tests of a process."""
+    return built(tmp_path_factory.mktemp("firmware"))
 
 
 def vectors(name: str) -> Iterator[list[str]]:
