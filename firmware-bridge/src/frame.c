@@ -46,7 +46,7 @@ size_t frame_decode(uint8_t *coded, size_t count)
     size_t length = 0, at = 0;
     while (at < count) {
         size_t code = coded[at++];
-        if (code == 0 || code - 1 > count - at)
+        if (code - 1 > count - at) /* nor can it be 0: that wraps */
             return 0;
         for (size_t i = 1; i < code; i++)
             coded[length++] = coded[at++];
