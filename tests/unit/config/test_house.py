@@ -10,6 +10,7 @@ from hems.domain.errors import BadInputError
 from hems.domain.site import DeviceId
 from hems.domain.wiring import (
     AggregatorWiring,
+    BridgeConnection,
     DeviceWiring,
     DsmrConnection,
     ModbusTcpConnection,
@@ -53,6 +54,7 @@ def test_the_full_house_reaches_every_device():
         "market": MqttConnection(
             host="broker.aggregator.example", port=8883, tls=True, user="HOME-4711", password="<market_broker>"
         ),
+        "relays": BridgeConnection(port="/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0"),
     }
     by_profile = {
         DeviceId(each): DeviceWiring(connection=connection, profile="sunspec")
