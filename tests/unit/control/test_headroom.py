@@ -127,6 +127,14 @@ def test_after_a_silence_the_room_is_given_back_over_half_a_minute(since_s: floa
     assert residual_reserve(state, silent, NOW).l1 == 3_000.0
 
 
+def test_in_an_island_what_is_drawn_counts_however_seldom_it_is_looked_at():
+    state = ControlState.start(home_a())
+    present = replace(seen_in(state, House()), residual_high_w=PhaseValues(l1=500.0, l2=600.0, l3=700.0))
+    reserve = residual_reserve(state, replace(present, is_island=True, recovering_since_mono_s=NOW.mono_s), NOW)
+    assert (reserve.l1, reserve.l2, reserve.l3) == pytest.approx((500.0, 600.0, 700.0))
+    assert residual_reserve(state, present, NOW).l1 == pytest.approx(500.0 + APPLIANCE_W - SPARE_W)
+
+
 def test_what_a_plan_may_count_on_is_what_the_guard_leaves_in_an_ordinary_moment():
     """25 A x 0.95 less an appliance that may start (13 A, of these 1.25 A out of the spare): 12 A on three phases."""
     state = ControlState.start(home_a())
@@ -169,6 +177,11 @@ def test_a_nameplate_below_three_phases_counts_in_full_on_one():
     assert nameplate_w(charger) == pytest.approx(7_360.0)
     assert worst_phase_w(charger) == pytest.approx(3_680.0)
     assert worst_phase_w(replace(charger, switches_phases=False)) == pytest.approx(7_360.0 / 3)
+
+
+def test_a_charger_draws_no_more_than_its_current_whatever_its_nameplate_says():
+    charger = replace(home_a().chargers[0], power_max_w=22_080.0)
+    assert nameplate_w(charger) == pytest.approx(3 * 16.0 * VOLTAGE_V)
 
 
 def test_the_worst_phase_of_all_circuits_above_decides_and_is_named():
