@@ -5,12 +5,10 @@ EQUIVALENT: dict[str, str] = {
         "A function that reaches its end answers None as well."
     ),
     (
-        "guard.lease_s: gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s | "
-        "0.0 -> 1.0"
+        "guard.lease_s: gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s | 0.0 -> 1.0"
     ): "Two and a half seconds are less than the shortest lease, like none.",
     (
-        "guard.lease_s: gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s | "
-        "0.0 -> -1.0"
+        "guard.lease_s: gap_s = 0.0 if state.ticked_mono_s is None else now.mono_s - state.ticked_mono_s | 0.0 -> -1.0"
     ): "Less than nothing is less than the shortest lease, like nothing.",
     (
         "guard.permit: commands.append(command if want.authority is Authority.PLAN else replace(command, "
@@ -36,16 +34,14 @@ EQUIVALENT: dict[str, str] = {
         "_fuse_bound(shift, -fuse_w, WIDE_W, circuit)] | 0.0 -> 1.0"
     ): "What is wanted of a plant is never above 0, so an upper bound of a watt moves nothing.",
     (
-        "guard._pv: bounds.append(_bound(each.authority, each.rule, -each.power_max_w * part_ratio, 0.0)) | "
-        "0.0 -> 1.0"
+        "guard._pv: bounds.append(_bound(each.authority, each.rule, -each.power_max_w * part_ratio, 0.0)) | 0.0 -> 1.0"
     ): "What is wanted of a plant is never above 0, so an upper bound of a watt moves nothing.",
     (
         "guard._pv: shift.room.take(device.circuit, device.phases, -max(0.0, -power_w - "
         "counted_production_w(device, shift.seen))) | 0.0 -> -1.0"
     ): "Takes a watt of the way in, when all that draw have had their turn.",
     (
-        "guard._dwell_bounds: return [_bound(Authority.HOUSEHOLD, LimitRule.MIN_REST, -WIDE_W, 0.0)] | 0.0 "
-        "-> -1.0"
+        "guard._dwell_bounds: return [_bound(Authority.HOUSEHOLD, LimitRule.MIN_REST, -WIDE_W, 0.0)] | 0.0 -> -1.0"
     ): "The stronger nameplate begins at 0: what it leaves is 0 either way.",
     "guard._headroom_a: deciding = device.circuit | deciding = device.circuit -> nothing": (
         "Every charger has a number of phases, so the loop names the circuit."
@@ -58,8 +54,7 @@ EQUIVALENT: dict[str, str] = {
         "Who may draw its smallest power draws it, and nobody asks why it rests."
     ),
     (
-        "headroom.Headroom.take: left_w = self.import_left_w if power_w >= 0 else self.export_left_w | >= -> "
-        ">"
+        "headroom.Headroom.take: left_w = self.import_left_w if power_w >= 0 else self.export_left_w | >= -> >"
     ): "Nothing taken is nothing, whichever way it is taken from.",
     "headroom.Headroom._chain: if circuit not in self.chains | circuit not in self.chains -> True": (
         "What is kept is what would be found again."
