@@ -27,3 +27,10 @@ def test_the_storage_that_tinydb_brings_along_is_caught_by_the_same_kills(tmp_pa
     code, figures = killed(tmp_path, "--kills", "30", "--variant", "stock")
     assert code == 1
     assert figures["unreadable"] > 0
+
+
+def test_who_says_durable_before_it_is_written_is_caught(tmp_path: Path):
+    code, figures = killed(tmp_path, "--kills", "40", "--seed", "3", "--variant", "early")
+    assert code == 1
+    assert figures["lost"] > 0
+    assert figures["unreadable"] == 0

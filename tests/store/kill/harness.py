@@ -1,7 +1,7 @@
 """A process writes to every store and says over a pipe what it was told is durable; it is killed at a random moment.
 
-Nothing that was acknowledged may be missing afterwards, and nothing may be unreadable. The same with the storage that
-TinyDB brings along shows that the harness sees such a loss.
+Nothing that was acknowledged may be missing afterwards, and nothing may be unreadable. The same with stores whose words
+come before their deeds, and with the storage that TinyDB brings along, shows that the harness sees such a loss.
 """
 
 import json
@@ -59,8 +59,8 @@ class Figures:
         )
 
 
-def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random) -> None:
-    """All stores in random order, for ever. Each number is used once."""
+def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random, *, early: bool = False) -> None:
+    """All stores in random order, for ever. Each number is used once. ``early``: told before it is written."""
     stores = Stores.open(folder)
     number, waiting = first, list[int]()
     while True:
@@ -68,6 +68,8 @@ def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random) ->
         kind = chance.choice(("document", "limit", "telemetry", "outbox", "outbox", "consumed", "episode", "history"))
         stores.clock.mono_s += 20.0
         done = False
+        if early and kind != "consumed":
+            tell(kind, number)
         match kind:
             case "document":
                 value = override(number, padding=chance.randrange(4_000))
@@ -145,7 +147,11 @@ def lost_in_stock(folder: Path, told: dict[str, set[int]]) -> list[str]:
     return [f"document {last}, found {newest}"] if newest < last else []
 
 
-VARIANTS = {"ours": (write_stores, lost_in_stores), "stock": (write_stock, lost_in_stock)}
+VARIANTS: dict[str, tuple[Callable[..., None], Callable[[Path, dict[str, set[int]]], list[str]]]] = {
+    "ours": (write_stores, lost_in_stores),
+    "early": (partial(write_stores, early=True), lost_in_stores),
+    "stock": (write_stock, lost_in_stock),
+}
 
 
 def run(folder: Path, *, kills: int, seed: int, variant: str = "ours") -> Figures:
