@@ -1,7 +1,7 @@
 """Whether a process stays as it is: memory, tasks, descriptors and threads day by day, and leaks that must be seen."""
 
 import asyncio
-import socket
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,13 +58,13 @@ class Leak:
 
     def __init__(self, kind: str | None) -> None:
         """None: no fault."""
-        self._left: list[object] = []
+        self.left: list[object] = []
         self._one = None if kind is None else LEAKS[kind]
 
     def hour(self) -> None:
         """Leave one more behind."""
         if self._one is not None:
-            self._left.append(self._one())
+            self.left.append(self._one())
 
 
 def _thread() -> threading.Thread:
@@ -76,6 +76,6 @@ def _thread() -> threading.Thread:
 LEAKS: dict[str, Callable[[], object]] = {
     "memory": lambda: bytes(range(250)) * (LEAKED_BYTES // 250),
     "task": lambda: asyncio.ensure_future(asyncio.Event().wait()),
-    "descriptor": socket.socket,
+    "descriptor": lambda: os.open(os.devnull, os.O_RDONLY),
     "thread": _thread,
 }

@@ -124,10 +124,7 @@ async def live(days: int, folder: Path, leak: Leak) -> dict[str, Any]:
     ):
         house.clock.drift_wall(DRIFT_RATIO)
         for day in range(1, days + 1):
-            for hour in range(24):
-                await house.until((day - 1) * 86_400.0 + (hour + 1) * 3_600.0)
-                house.driver.applied.clear()  # what a test wants to look at, not the daemon
-                leak.hour()
+            await _live_a_day(house, day, leak)
             sizes.append(size_now())
             _say(f"day {day}: {sizes[-1]}")
             sources.append(house.daemon.house.snapshot().price.source)
@@ -136,7 +133,7 @@ async def live(days: int, folder: Path, leak: Leak) -> dict[str, Any]:
                 await internet.aclose()
         figures = await _figures(house)
         figures["outbox_bytes"] = sum(each.stat().st_size for each in (folder / "outbox").iterdir())
-        figures["catch_up"] = await caught_up(house, broker)
+        figures["catch_up"] = await caught_up(house, broker, figures["minutes_waiting_for_the_aggregator"])
     return figures | {
         "days": days,
         "rss_highest_mb": max(each.rss_mb for each in sizes),
@@ -147,6 +144,13 @@ async def live(days: int, folder: Path, leak: Leak) -> dict[str, Any]:
         "log_lines": sum(lines.counts.values()),
         "log_troubles": {f"{level}: {words}": n for (level, words), n in lines.counts.items() if level != "INFO"},
     }
+
+
+async def _live_a_day(house: Living, day: int, leak: Leak) -> None:
+    for hour in range(24):
+        await house.until((day - 1) * 86_400.0 + (hour + 1) * 3_600.0)
+        house.driver.applied.clear()  # for a test that wants to look; the daemon does not keep it
+        leak.hour()
 
 
 async def _figures(house: Living) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def write_stores(folder: Path, tell: Tell, first: int, chance: random.Random, *,
     number, waiting = first, list[int]()
     while True:
         number += 1
-        kind = chance.choice(("document", "limit", "telemetry", "outbox", "outbox", "consumed", "episode", "history"))
+        kind = chance.choice(("document", "limit", "telemetry", *["outbox"] * 5, "consumed", "episode", "history"))
         stores.clock.mono_s += 20.0
         done = False
         if early and kind != "consumed":
