@@ -111,8 +111,12 @@ class History:
         self._database = Database(path, TABLES, findings, free_space=free_space, read_only=read_only)
 
     def put_slots(self, values: Iterable[SlotValue]) -> bool:
-        """Keep quarter hours. True: durable. False: in memory until the disk works again."""
-        rows = [(_slot_s(each.start_at), each.series, _real(each.value)) for each in values]
+        """Keep quarter hours. True: durable. False: in memory until the disk works again.
+
+        What is unknown replaces nothing: a clock that went back brings quarter hours that were measured before.
+        """
+        known = ((each, value) for each in values if (value := _real(each.value)) is not None)
+        rows = [(_slot_s(each.start_at), each.series, value) for each, value in known]
         return self._database.put(SLOT, rows)
 
     def slots(self, series: str, start_at: datetime, end_at: datetime) -> list[float | None]:

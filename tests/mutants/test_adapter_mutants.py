@@ -160,8 +160,22 @@ MUTANTS = (
     Mutant(
         name="what a device was told lately is forgotten",
         file="hems/control/residual.py",
-        before="if (told := _new_command(state, device, phase_w, response_s, now)) is not None:",
-        after="if (told := None) is not None:",
+        before="told = _told(state, device, phase_w, response_s, now) if late else []",
+        after="told: list[Drawn] = []",
+        test="tests/simulation/test_one_second.py",
+    ),
+    Mutant(
+        name="a full car explains the load beside it again and again",
+        file="hems/control/residual.py",
+        before="unmoved = [each for each in entries if _stands_still(each, present_total_w)]",
+        after="unmoved: list[Drawn] = []",
+        test="tests/unit/control/test_full_car.py",
+    ),
+    Mutant(
+        name="the mean of a slow meter is taken for its last moment",
+        file="hems/control/estimate.py",
+        before="if period_s > FAST_METER_S and not feeds:",
+        after="if False:",
         test="tests/simulation/test_one_second.py",
     ),
 )

@@ -203,3 +203,13 @@ def test_unknown_is_kept_as_unknown(tmp_path: Path):
     found = history.slots("x", START_AT, START_AT + timedelta(minutes=75))
     assert found == [None, None, None, 0.0, 1e300]
     history.close()
+
+
+def test_what_is_unknown_replaces_nothing_that_was_measured(tmp_path: Path):
+    history = History(tmp_path / "history.sqlite", Findings())
+    for value in (400.0, None, float("nan")):
+        assert history.put_slots([SlotValue(series="x", start_at=START_AT, value=value)])
+    assert history.slots("x", START_AT, START_AT + timedelta(minutes=15)) == [400.0]
+    assert history.put_slots([SlotValue(series="x", start_at=START_AT, value=300.0)])
+    assert history.slots("x", START_AT, START_AT + timedelta(minutes=15)) == [300.0]
+    history.close()
